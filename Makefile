@@ -1,0 +1,40 @@
+# On a fresh machine with Python, git and make: `make demo` shows whole lines running, `make test`
+# runs every check. Both do all the set-up; set-up speaks on stderr.
+
+PYTEST := .venv/bin/python -m pytest
+
+.PHONY: help demo test lint bench clean python system
+
+help:
+	@echo 'make demo   [ARGS="--for 60 --json"]  run simulated lines from camera to alert'
+	@echo 'make test   [ARGS="-k threshold"]     every check and test, on real servers'
+	@echo 'make lint                             the static checks alone'
+	@echo 'make bench                            measure frames per second, latency and memory'
+	@echo 'make clean                            remove .venv and what tools left behind'
+
+python:
+	@sh .ci/setup python
+
+system: python
+	@sh .ci/setup system
+
+demo: python
+	@.venv/bin/inspection demo $(ARGS)
+
+# Exit status 5 of pytest means that a selection held no test, 2 that it was interrupted.
+test: system
+	@counts=$$(mktemp) && export TEST_COUNTS="$$counts"; first=0; second=0; \
+	$(PYTEST) $(ARGS) || first=$$?; \
+	test $$first = 2 || $(PYTEST) -m "e2e or browser" $(ARGS) || second=$$?; \
+	cat "$$counts"; rm -f "$$counts"; \
+	case $$first/$$second in 0/0 | 0/5 | 5/0) ;; *) exit 1 ;; esac
+
+lint: python
+	@$(PYTEST) tests/static $(ARGS)
+
+bench: python
+	@$(PYTEST) tests/benchmarks -m benchmark -s --timeout=0 $(ARGS)
+
+clean:
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dist build
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

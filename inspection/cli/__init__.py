@@ -1,0 +1,43 @@
+"""The command line: one file a group of commands; data on stdout, messages on stderr."""
+
+import sys
+
+import typer
+
+from inspection.cli import (
+    capture,
+    database,
+    demo,
+    doctor,
+    history,
+    lines,
+    processes,
+    threshold,
+    up,
+)
+from inspection.errors import ConfigurationError, InspectionError
+
+app = typer.Typer(
+    name="inspection",
+    help="Streaming visual quality inspection: OK or NG for every part.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+for part in (demo, up, processes, capture, history, doctor):
+    part.add_to(app)
+app.add_typer(lines.app, name="line")
+app.add_typer(threshold.app, name="threshold")
+app.add_typer(database.app, name="db")
+
+
+def main() -> None:
+    """Run the command; a wrong configuration exits with 2, any other failure with 1."""
+    try:
+        app()
+    except ConfigurationError as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(2)
+    except InspectionError as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(1)

@@ -1,0 +1,53 @@
+"""`inspection capture`: the cameras of this machine, each in a child process."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from inspection.cli import context
+from inspection.cli.processes import Lifeline
+from inspection.errors import CaptureError, NotFoundError
+from inspection.ingest import watchdog
+from inspection.store import lines
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(capture)
+
+
+def capture(
+    cameras: Annotated[
+        list[str] | None, typer.Argument(help="names of cameras; all of them when none is named")
+    ] = None,
+    *,
+    lifeline: Lifeline = False,
+) -> None:
+    """Capture frames of cameras into their streams, until every one has come to its end.
+
+    Example: inspection capture washers-top washers-side
+    """
+    settings = context.begin("capture", has_lifeline=lifeline)
+    redis_url = context.redis_url(settings)
+    stop = context.stop_on_signals()
+    with context.opened_database(settings) as database, database.read() as connection:
+        known = {camera.name: camera for camera in lines.list_cameras(connection)}
+    for name in cameras or ():
+        if name not in known:
+            raise NotFoundError(f"there is no camera {name!r}; there are {', '.join(known)}")
+    report = watchdog.run(
+        [known[name] for name in cameras or known],
+        redis_url=redis_url,
+        database_url=settings.database,
+        journal_dir=settings.journals,
+        stop=stop.is_set,
+        options=watchdog.CaptureOptions(
+            log_format=settings.log_format, log_level=settings.log_level
+        ),
+    )
+    for name, sentence in report.failed.items():
+        sys.stderr.write(f"camera {name}: {sentence}\n")
+    if report.failed and not lifeline:
+        # A supervisor would start us again for nothing; it reads the cameras' states instead.
+        raise CaptureError(f"{len(report.failed)} of {len(known)} cameras failed")

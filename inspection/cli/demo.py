@@ -1,0 +1,176 @@
+"""`inspection demo`: a whole plant on simulated cameras, with one command."""
+
+import time
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+from inspection.cli import context, output, summary
+from inspection.cli.program import Program, running
+from inspection.cli.site_file import SiteFile
+from inspection.cli.up import finish, watch
+from inspection.domain.alert import Rule
+from inspection.domain.calibration import calibrated
+from inspection.domain.line import Camera, Line, OverflowPolicy, PicturePolicy, Scope, Source
+from inspection.domain.site import Channel, Site
+from inspection.errors import ConfigurationError
+from inspection.settings import Settings
+from inspection.store import inspections, thresholds
+
+#: Lines of the demo and what they make.
+PRODUCTS = {"washers": "metal washer", "labels": "printed label", "fabric": "woven fabric"}
+
+#: The first parts of every line are good; their scores set its threshold.
+GOOD_PARTS = 100
+
+#: Of the others, so many are defective.
+DEFECT_RATE = 0.06
+
+#: Parts a second on each line.
+RATE_HZ = 4.0
+
+#: A folder with this file in it was made by the demo and may be removed by it.
+MARKER = ".inspection-demo"
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(demo)
+
+
+def demo(
+    *,
+    for_s: Annotated[
+        float | None,
+        typer.Option(
+            "--for", min=1, help="seconds from the first verdict; without it until Ctrl-C"
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="everything simulated follows from it")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="print the account as JSON")] = False,
+) -> None:
+    """Run three simulated lines from camera to alert, on this machine alone.
+
+    The first parts of each line are good; from their scores the demo sets the line's threshold.
+    What it records stays below INSPECTION_DATA_DIR/demo until the next demo.
+
+    Example: inspection demo --for 60 --json
+    """
+    settings = _own(context.begin("demo"))
+    stop = context.stop_on_signals()
+    site_file = SiteFile(site=_site(seed), thresholds={})
+    with running(settings, site_file, is_fresh=True) as program:
+        calibrate = _calibration(program)
+        is_over = _ending(program, for_s)
+
+        def look() -> bool:
+            calibrate()
+            return stop.is_set() or is_over()
+
+        watch(program, lambda: stop.is_set() or program.has_replicas)
+        program.capture()
+        watch(program, look)
+        is_drained = program.drain(context.second_signal(stop))
+        result = summary.summarise(program.database, program.account())
+    output.say(
+        f"everything of this run is in {settings.data_dir}; look at it with\n"
+        f"  INSPECTION_DATA_DIR={settings.data_dir} inspection history --verdict NG"
+    )
+    finish(result, is_drained=is_drained, as_json=as_json)
+
+
+def _own(settings: Settings) -> Settings:
+    """Return settings of the demo's folder, with embedded servers, whatever else is set.
+
+    Raises:
+        ConfigurationError: the folder holds something that is not a demo's.
+    """
+    folder = settings.data_dir.absolute() / "demo"
+    if folder.exists() and any(folder.iterdir()) and not (folder / MARKER).exists():
+        raise ConfigurationError(
+            f"{folder} holds something else than a demo; set INSPECTION_DATA_DIR to another folder"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / MARKER).touch()
+    servers = {"redis_url", "database_url", "picture_url", "ray_address"}
+    return settings.model_copy(update={"data_dir": folder, **dict.fromkeys(servers)})
+
+
+def _site(seed: int) -> Site:
+    lines = tuple(
+        Line(
+            name=name,
+            product=product,
+            rule=Rule(k=1, n=1, group_s=15),
+            pictures=PicturePolicy.NG_AND_SAMPLE,
+        )
+        for name, product in PRODUCTS.items()
+    )
+    cameras = tuple(
+        Camera(
+            name=f"{name}-top",
+            line=name,
+            station="top",
+            source=Source(
+                kind="simulated",
+                product=product,
+                seed=seed * 100 + number,
+                defect_rate=DEFECT_RATE,
+                good_parts_count=GOOD_PARTS,
+            ),
+            rate_hz=RATE_HZ,
+            overflow=OverflowPolicy.DROP_OLDEST,
+        )
+        for number, (name, product) in enumerate(PRODUCTS.items())
+    )
+    return Site(lines=lines, cameras=cameras, channels=(Channel(name="log", kind="log"),))
+
+
+def _calibration(program: Program) -> Callable[[], None]:
+    """Return what sets the threshold of each line as soon as its good parts are inspected."""
+    waiting = set(PRODUCTS)
+
+    def look() -> None:
+        for name in sorted(waiting):
+            with program.database.read() as connection:
+                scores = inspections.first_scores(connection, name, GOOD_PARTS)
+            if len(scores) < GOOD_PARTS:
+                continue
+            promise = calibrated(scores)
+            with program.database.write() as connection:
+                thresholds.set_threshold(
+                    connection,
+                    Scope(line=name),
+                    promise.threshold,
+                    at=context.clock(),
+                    by="inspection demo",
+                    reason=(
+                        f"largest score of {promise.good_count} good parts: false rejects "
+                        f"<= {promise.false_reject_rate:.1%} with {promise.confidence:.0%} "
+                        "confidence"
+                    ),
+                )
+            output.say(f"line {name}: threshold {promise.threshold:.4f} from {GOOD_PARTS} parts")
+            waiting.discard(name)
+
+    return look
+
+
+def _ending(program: Program, for_s: float | None) -> Callable[[], bool]:
+    """Return what says whether the demo's time, from the first verdict on, is over."""
+    first_s: float | None = None
+
+    def is_over() -> bool:
+        nonlocal first_s
+        if for_s is None:
+            return False
+        if first_s is None:
+            with program.database.read() as connection:
+                verdicts = inspections.verdict_counts(connection)
+            if any(verdicts.values()):
+                first_s = time.monotonic()
+            return False
+        return time.monotonic() - first_s >= for_s
+
+    return is_over

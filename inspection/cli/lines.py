@@ -1,0 +1,104 @@
+"""`inspection line`: what stands on the floor and what it is making."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from inspection.cli import context, output
+from inspection.cli.site_file import create_missing, read_site_file
+from inspection.domain.line import Camera, Line, Threshold
+from inspection.store import lines, thresholds
+from inspection.store.database import Database
+
+app = typer.Typer(help="Lines, their cameras, and what they are making.", no_args_is_help=True)
+
+AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
+
+
+@app.command()
+def add(
+    config: Annotated[Path, typer.Option("--config", help="YAML file as of `inspection up`")],
+) -> None:
+    """Add the lines, cameras and channels of a file; what is there already stays as it is.
+
+    Example: inspection line add --config washers.yaml
+    """
+    settings = context.begin("line")
+    site_file = read_site_file(config)
+    database = Database.open(settings.database)
+    database.migrate()
+    with database.write() as connection:
+        create_missing(connection, site_file, at=context.clock(), by=output.person())
+    database.close()
+
+
+@app.command("list")
+def list_(*, as_json: AsJson = False) -> None:
+    """List the lines, their cameras and what they are making.
+
+    Example: inspection line list --json
+    """
+    settings = context.begin("line")
+    with context.opened_database(settings) as database, database.read() as connection:
+        rows = [
+            {
+                "line": line.name,
+                "product": line.product,
+                "cameras": [c.name for c in lines.list_cameras(connection, line=line.name)],
+                "thresholds": len(thresholds.list_thresholds(connection, line=line.name)),
+            }
+            for line in lines.list_lines(connection)
+        ]
+    output.show_rows(rows, as_json=as_json)
+
+
+@app.command()
+def show(line: str, *, as_json: AsJson = False) -> None:
+    """Show one line: product, alert rule, cameras, thresholds.
+
+    Example: inspection line show washers
+    """
+    settings = context.begin("line")
+    with context.opened_database(settings) as database, database.read() as connection:
+        found = lines.get_line(connection, line)
+        cameras = lines.list_cameras(connection, line=line)
+        in_force = thresholds.list_thresholds(connection, line=line)
+    output.show_object(_described(found, cameras, in_force), as_json=as_json)
+
+
+@app.command()
+def make(line: str, product: str) -> None:
+    """Change a line over to another product, between two frames.
+
+    Example: inspection line make washers "steel washer"
+    """
+    settings = context.begin("line")
+    with context.opened_database(settings) as database, database.write() as connection:
+        lines.make(connection, line, product, at=context.clock(), by=output.person())
+
+
+def _described(line: Line, cameras: list[Camera], in_force: list[Threshold]) -> dict[str, Any]:
+    return {
+        "line": line.name,
+        "product": line.product,
+        "rule": asdict(line.rule),
+        "pictures": line.pictures.value,
+        "sample_rate": line.sample_rate,
+        "is_paused": line.is_paused,
+        "cameras": [
+            {"camera": c.name, "station": c.station, "source": c.source.kind} for c in cameras
+        ],
+        "thresholds": [
+            {
+                "scope": thresholds.scope_name(t.scope),
+                "version": t.version,
+                "value": t.value,
+                "set_at": t.set_at.isoformat(),
+                "set_by": t.set_by,
+                "reason": t.reason,
+            }
+            for t in in_force
+        ],
+    }

@@ -1,0 +1,161 @@
+"""The processes of a line, each as a command: serve, inspector, alerter."""
+
+import asyncio
+import os
+import shutil
+import signal
+import socket
+import tempfile
+import time
+from pathlib import Path
+from typing import Annotated
+
+import psutil
+import typer
+
+from inspection.cli import context, orphans
+from inspection.errors import UnavailableError
+from inspection.settings import Settings, prepare_ray
+from inspection.store.database import Database
+from inspection.telemetry import logger
+
+Lifeline = Annotated[
+    bool, typer.Option("--lifeline", hidden=True, help="end when standard input ends")
+]
+
+#: Seconds between looks at our own Ray.
+TEND_S = 2.0
+
+#: Seconds an inspector waits for replicas to be there.
+REPLICAS_S = 300.0
+
+#: Frames an inspector holds per replica: its batches, filled twice.
+WINDOW_PER_REPLICA = 48
+
+#: A frame nobody has acknowledged for so long is taken over by another inspector.
+RECLAIM_IDLE_MS = 60_000
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(serve)
+    app.command()(inspector)
+    app.command()(alerter)
+
+
+def serve(*, lifeline: Lifeline = False) -> None:
+    """Serve the detector with Ray Serve until stopped.
+
+    Example: INSPECTION_REPLICAS=2 inspection serve
+    """
+    settings = context.begin("serve", has_lifeline=lifeline)
+    prepare_ray(settings)
+    from inspection.serving import application
+
+    # Short: the names of Ray's sockets allow 107 characters.
+    temporary_dir = Path(tempfile.mkdtemp(prefix="inspection-ray-"))
+    threads = settings.threads or max(1, (os.cpu_count() or 1) // settings.replicas)
+    try:
+        address = settings.ray_address or application.start_local_ray(
+            temporary_dir=temporary_dir, cpus=max(os.cpu_count() or 1, settings.replicas * threads)
+        )
+        application.connect(address)
+        stop = context.stop_on_signals()
+        application.deploy(
+            application.Deployment(
+                checkpoint=settings.checkpoint,
+                device=application.device(settings.device),
+                replicas=settings.replicas,
+                threads=threads,
+                picture_limit_px=int(settings.picture_limit_mp * 1e6),
+            )
+        )
+        settings.ray_address_file.write_text(f"{os.getpid()} {address}")
+        logger().info("replicas_ready", replicas=settings.replicas, threads=threads)
+        while not stop.wait(TEND_S):
+            if settings.ray_address is None:
+                below = psutil.Process().children(recursive=True)
+                orphans.remember(settings.run_dir / "ray.pids", below)
+    finally:
+        settings.ray_address_file.unlink(missing_ok=True)
+        if settings.ray_address is None:
+            application.stop_local_ray()
+        shutil.rmtree(temporary_dir, ignore_errors=True)
+
+
+def inspector(
+    *,
+    slot: Annotated[int, typer.Option(help="number of this inspector on this machine")] = 0,
+    lifeline: Lifeline = False,
+) -> None:
+    """Inspect frames: take them from the streams, have them scored, judge and record them.
+
+    Example: inspection inspector --slot 1
+    """
+    settings = context.begin("inspector", has_lifeline=lifeline)
+    prepare_ray(settings)
+    redis_url = context.redis_url(settings)
+    with context.opened_database(settings) as database:
+        asyncio.run(_inspect(settings, database, redis_url, name=f"{socket.gethostname()}-{slot}"))
+
+
+async def _inspect(settings: Settings, database: Database, redis_url: str, *, name: str) -> None:
+    from inspection.serving import application
+    from inspection.serving.inspector import BLOCK_MS, Inspector
+    from inspection.serving.recorder import Recorder
+    from inspection.serving.scoring import RayScoring
+    from inspection.store.pictures import PictureStore
+    from inspection.stream.connection import connect_async
+    from inspection.stream.consumer import Consumer
+
+    application.connect(await asyncio.to_thread(_ray_address, settings))
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    client = connect_async(redis_url, block_ms=BLOCK_MS)
+    inspector = Inspector(
+        consumer=Consumer(
+            client,
+            name=name,
+            reclaim_idle_ms=RECLAIM_IDLE_MS,
+            entry_limit_bytes=int(settings.entry_limit_mb * 2**20),
+        ),
+        scoring=RayScoring(application.handle()),
+        recorder=Recorder(database, PictureStore(settings.pictures), clock=context.clock),
+        clock=context.clock,
+        window_frames=WINDOW_PER_REPLICA * settings.replicas,
+    )
+    logger().info("inspector_ready", name=name)
+    try:
+        await inspector.run(stop)
+    finally:
+        await client.aclose()
+
+
+def alerter(*, lifeline: Lifeline = False) -> None:
+    """Open alerts when a line's condition flips, and deliver them, until stopped.
+
+    Example: INSPECTION_DATABASE_URL=postgresql://… inspection alerter
+    """
+    settings = context.begin("alerter", has_lifeline=lifeline)
+    from inspection.alerting import worker
+
+    stop = context.stop_on_signals()
+    with context.opened_database(settings) as database:
+        logger().info("alerter_ready")
+        worker.run(database, clock=context.clock, stop=stop)
+
+
+def _ray_address(settings: Settings) -> str:
+    """Return where the replicas are, once they are there."""
+    if settings.ray_address is not None:
+        return settings.ray_address
+    until_s = time.monotonic() + REPLICAS_S
+    while time.monotonic() < until_s:
+        if (address := context.replicas_address(settings)) is not None:
+            return address
+        time.sleep(0.1)
+    raise UnavailableError(
+        f"no replicas within {REPLICAS_S:.0f} s: start `inspection serve` with the same "
+        "INSPECTION_DATA_DIR, or set INSPECTION_RAY_ADDRESS"
+    )

@@ -1,0 +1,175 @@
+"""The whole program on this machine: servers, processes, their order at start and stop."""
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+
+import redis
+
+from inspection.accounting import accounts, total
+from inspection.alerting import worker
+from inspection.cli import context
+from inspection.cli.site_file import SiteFile, create_missing
+from inspection.cli.supervisor import Part, Supervisor
+from inspection.domain.ledger import Account
+from inspection.errors import UnavailableError
+from inspection.settings import Settings, child_environment, prepare_ray
+from inspection.store.database import Database
+from inspection.stream.connection import check_server, connect
+from inspection.stream.embedded import EmbeddedServer
+from inspection.telemetry import logger
+
+#: The processes that inspect, in the order they are started.
+PARTS = (
+    Part(name="serve", arguments=("serve",)),
+    Part(name="inspector", arguments=("inspector",), follows="serve"),
+    Part(name="alerter", arguments=("alerter",)),
+)
+
+CAPTURE = Part(name="capture", arguments=("capture",), may_end=True)
+
+#: Draining is given up when nothing has moved for so many seconds.
+STANDSTILL_S = 60.0
+
+#: Seconds between two looks at what is left.
+DRAIN_LOOK_S = 0.3
+
+#: Who is written down for what a configuration file or the demo sets.
+ACTOR = "inspection up"
+
+
+@dataclass
+class Program:
+    """A running line; made by `running`."""
+
+    settings: Settings
+    database: Database
+    streams: redis.Redis
+    supervisor: Supervisor
+    embedded: EmbeddedServer | None
+    _account: Account = field(default_factory=Account)
+
+    def capture(self) -> None:
+        """Start the cameras."""
+        self.supervisor.start(CAPTURE)
+
+    @property
+    def has_replicas(self) -> bool:
+        """Whether the detector can be called."""
+        return context.replicas_address(self.settings) is not None
+
+    def tend(self) -> None:
+        """Restart what died.
+
+        Raises:
+            InspectionError: a process cannot be kept running.
+        """
+        if self.embedded is not None and not self.embedded.is_running:
+            logger().warning("process_died", name="valkey")
+            self.embedded.start()
+        self.supervisor.tend()
+
+    @property
+    def is_captured(self) -> bool:
+        """Whether every camera has come to its end."""
+        return self.supervisor.has_ended(CAPTURE.name)
+
+    def account(self) -> Account:
+        """Return the account over all cameras; the last one known while a server is away."""
+        try:
+            self._account = total(accounts(self.database, self.streams, self.settings.journals))
+        except UnavailableError as error:
+            logger().warning("account_unavailable", why=str(error))
+        return self._account
+
+    def drain(self, hurry: Callable[[], bool]) -> bool:
+        """End capture, then wait until everything captured is inspected and told.
+
+        Args:
+            hurry: asked often; once it is true nothing is waited for.
+
+        Returns:
+            False when something is left, which stays in the streams: `hurry` said so, or nothing
+            has moved for `STANDSTILL_S`.
+        """
+        self.supervisor.stop(CAPTURE.name)
+        before = self.account()
+        moved_s = time.monotonic()
+        while not hurry() and time.monotonic() - moved_s < STANDSTILL_S:
+            self.tend()
+            account = self.account()
+            if account.in_flight == 0 and self._is_told():
+                return True
+            if account != before:
+                before, moved_s = account, time.monotonic()
+            time.sleep(DRAIN_LOOK_S)
+        logger().warning("not_drained", in_flight=before.in_flight)
+        return False
+
+    def _is_told(self) -> bool:
+        """Say whether no alert waits to be opened or delivered."""
+        try:
+            with self.database.read() as connection:
+                return worker.is_idle(connection, context.clock())
+        except UnavailableError:
+            return False
+
+
+@contextmanager
+def running(
+    settings: Settings, site_file: SiteFile, *, is_fresh: bool = False
+) -> Iterator[Program]:
+    """Start everything; on leaving stop everything, leaving no process behind.
+
+    Args:
+        settings: of this program; its children get the same.
+        site_file: what to create where it does not exist.
+        is_fresh: forget what an earlier run kept in the data directory.
+
+    Raises:
+        ConfigurationError: something is set that cannot work.
+        UnavailableError: a server does not answer.
+    """
+    with ExitStack() as stack:
+        supervisor = Supervisor(
+            environment={},
+            run_dir=settings.run_dir,
+            log_dir=settings.data_dir.absolute() / "logs",
+        )
+        stack.enter_context(supervisor.alone())
+        if is_fresh:
+            _forget(settings)
+        prepare_ray(settings)
+        embedded = EmbeddedServer(settings.valkey_dir) if settings.redis_url is None else None
+        if embedded is not None:
+            stack.callback(embedded.stop)
+        redis_url = settings.redis_url or (embedded.start() if embedded else "")
+        streams = stack.enter_context(connect(redis_url))
+        check_server(streams)
+        database = Database.open(settings.database)
+        stack.callback(database.close)
+        database.migrate()
+        with database.write() as connection:
+            create_missing(connection, site_file, at=context.clock(), by=ACTOR)
+        supervisor.environment = child_environment(settings, redis_url=redis_url)
+        stack.callback(supervisor.stop, CAPTURE.name, "inspector", "alerter", "serve")
+        for part in PARTS:
+            supervisor.start(part)
+        yield Program(
+            settings=settings,
+            database=database,
+            streams=streams,
+            supervisor=supervisor,
+            embedded=embedded,
+        )
+
+
+def _forget(settings: Settings) -> None:
+    """Remove what an earlier run recorded; what finds its left-over processes stays."""
+    shutil.rmtree(settings.valkey_dir / "appendonlydir", ignore_errors=True)
+    for path in settings.data_dir.iterdir():
+        if path in (settings.run_dir, settings.valkey_dir) or path.name.startswith("."):
+            continue
+        shutil.rmtree(path) if path.is_dir() else path.unlink()

@@ -1,0 +1,193 @@
+"""The supervisor: starts the processes of a line, restarts what dies, and stops them in order."""
+
+import contextlib
+import fcntl
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+from inspection.cli import orphans
+from inspection.errors import ConfigurationError, InspectionError
+from inspection.telemetry import logger
+
+#: A child that dies sooner than this after its start is failing, not merely dead.
+SOON_S = 10.0
+
+#: So many failing starts in a row end the whole program.
+FAILURE_LIMIT = 5
+
+#: Seconds a child gets to finish what is under way when it is asked to stop.
+STOP_S = 20.0
+
+#: Exit code of a command whose configuration cannot work: starting it again cannot help.
+CONFIGURATION_EXIT = 2
+
+#: Lines of a dead child's log that are shown.
+TAIL_LINES = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """One process of the program."""
+
+    name: str
+    #: Arguments of `inspection`.
+    arguments: tuple[str, ...]
+    #: Restarted as well whenever this other part is.
+    follows: str | None = None
+    #: Its exit with code 0 is the end of its work, not a death.
+    may_end: bool = False
+
+
+@dataclass
+class Child:
+    """A started part."""
+
+    part: Part
+    process: subprocess.Popen[bytes]
+    started_s: float
+    failures: int = 0
+    has_ended: bool = False
+
+
+@dataclass
+class Supervisor:
+    """Children in process sessions of their own, tied to this process by their standard input."""
+
+    environment: Mapping[str, str]
+    run_dir: Path
+    log_dir: Path
+    children: dict[str, Child] = field(default_factory=dict)
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Hold the data directory for this program, and end what a killed one left behind.
+
+        Raises:
+            ConfigurationError: another program holds it.
+        """
+        self.run_dir.mkdir(parents=True, exist_ok=True)
+        with (self.run_dir / "lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise ConfigurationError(
+                    f"another inspection runs on {self.run_dir.parent}; stop it, or set "
+                    "INSPECTION_DATA_DIR to another folder"
+                ) from error
+            for path in sorted(self.run_dir.glob("*.pids")):
+                orphans.end(path)
+            yield
+
+    def start(self, part: Part) -> None:
+        """Start a part; its log goes to `LOG_DIR/NAME.log`."""
+        self.log_dir.mkdir(parents=True, exist_ok=True)
+        with self._log(part).open("ab") as log:
+            process = subprocess.Popen(  # noqa: S603 - our own program
+                [sys.executable, "-m", "inspection", *part.arguments, "--lifeline"],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                env=dict(self.environment),
+                start_new_session=True,
+            )
+        before = self.children.get(part.name)
+        self.children[part.name] = Child(
+            part=part,
+            process=process,
+            started_s=time.monotonic(),
+            failures=before.failures if before else 0,
+        )
+        logger().info("process_started", name=part.name, pid=process.pid)
+        self._remember()
+
+    def tend(self) -> None:
+        """Restart what died.
+
+        Raises:
+            ConfigurationError: a child cannot work as it is configured.
+            InspectionError: a child fails again and again.
+        """
+        for child in list(self.children.values()):
+            code = child.process.poll()
+            if code is None or child.has_ended:
+                continue
+            if code == 0 and child.part.may_end:
+                child.has_ended = True
+                continue
+            self._restart(child, code)
+
+    def has_ended(self, name: str) -> bool:
+        """Say whether the part has come to the end of its work."""
+        return self.children[name].has_ended
+
+    def stop(self, *names: str) -> None:
+        """Stop parts, in the order given; one that does not finish in time is killed."""
+        for name in names:
+            child = self.children.pop(name, None)
+            if child is not None and child.process.poll() is None:
+                child.process.send_signal(signal.SIGTERM)
+                try:
+                    child.process.wait(timeout=STOP_S)
+                except subprocess.TimeoutExpired:
+                    logger().warning("process_killed", name=name, pid=child.process.pid)
+                    _kill_tree(child.process.pid)
+                    child.process.wait()
+        self._remember()
+
+    def processes(self) -> list[psutil.Process]:
+        """Return this process and everything below it."""
+        me = psutil.Process()
+        return [me, *me.children(recursive=True)]
+
+    def _restart(self, child: Child, code: int) -> None:
+        name = child.part.name
+        tail = _tail(self._log(child.part))
+        if code == CONFIGURATION_EXIT:
+            raise ConfigurationError(f"{name} cannot start: {tail[-1] if tail else 'no message'}")
+        is_soon = time.monotonic() - child.started_s < SOON_S
+        child.failures = child.failures + 1 if is_soon else 1
+        logger().warning("process_died", name=name, code=code, failures=child.failures)
+        if child.failures > FAILURE_LIMIT:
+            raise InspectionError(
+                f"{name} failed {FAILURE_LIMIT} times in a row; the end of its log:\n"
+                + "\n".join(tail)
+            )
+        self.start(child.part)
+        for other in list(self.children.values()):
+            if other.part.follows == name and other.process.poll() is None:
+                other.process.kill()
+                other.process.wait()
+                self.start(other.part)
+
+    def _log(self, part: Part) -> Path:
+        return self.log_dir / f"{part.name}.log"
+
+    def _remember(self) -> None:
+        processes = [
+            psutil.Process(child.process.pid)
+            for child in self.children.values()
+            if child.process.poll() is None
+        ]
+        orphans.remember(self.run_dir / "children.pids", processes)
+
+
+def _tail(path: Path) -> Sequence[str]:
+    with path.open(errors="replace") as log:
+        return [line.rstrip() for line in log if line.strip()][-TAIL_LINES:]
+
+
+def _kill_tree(pid: int) -> None:
+    try:
+        root = psutil.Process(pid)
+    except psutil.NoSuchProcess:
+        return
+    for process in [*root.children(recursive=True), root]:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()

@@ -1,0 +1,1 @@
+"""The words and rules of inspection, free of frameworks and I/O."""

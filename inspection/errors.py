@@ -1,0 +1,85 @@
+"""Every error this program raises on purpose.
+
+InspectionError
+├── ConfigurationError     somebody set something that cannot work; exit code 2
+├── UnavailableError       a server or device does not answer; trying again can help
+├── CheckpointError        weights are missing, damaged or do not fit together
+├── PictureError           encoded bytes that are no picture we can judge
+├── CaptureError           a camera cannot give frames
+├── CodecError             a stream entry that is not one of ours
+├── DeliveryError          a channel did not take a notification
+└── NotFoundError          a named thing (line, camera, inspection …) does not exist
+
+The docstring of a class is its default message. `is_transient` says whether trying again can help.
+"""
+
+from typing import ClassVar
+
+
+class InspectionError(Exception):
+    """Inspection failed."""
+
+    is_transient: ClassVar[bool] = False
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or (type(self).__doc__ or "").strip())
+
+
+class ConfigurationError(InspectionError):
+    """The configuration cannot work."""
+
+
+class UnavailableError(InspectionError):
+    """A server does not answer."""
+
+    is_transient = True
+
+
+class CheckpointError(InspectionError):
+    """The checkpoint cannot be used."""
+
+
+class PictureError(InspectionError):
+    """The bytes are not a picture that can be judged.
+
+    `reason` is one of the reasons for an uninspected frame (`inspection.domain.ledger.Reason`).
+    """
+
+    def __init__(self, reason: str, message: str | None = None) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+    def __reduce__(self) -> tuple[type["PictureError"], tuple[str, str]]:
+        """Survive pickling between processes with both arguments."""
+        return type(self), (self.reason, str(self))
+
+
+class CaptureError(InspectionError):
+    """The camera gives no frames."""
+
+    is_transient = True
+
+
+class CodecError(InspectionError):
+    """The stream entry cannot be read."""
+
+    def __init__(self, reason: str, message: str | None = None) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class DeliveryError(InspectionError):
+    """The channel did not take the notification.
+
+    `is_permanent` says that trying again cannot help.
+    """
+
+    is_transient = True
+
+    def __init__(self, message: str | None = None, *, is_permanent: bool) -> None:
+        super().__init__(message)
+        self.is_permanent = is_permanent
+
+
+class NotFoundError(InspectionError):
+    """There is no such thing."""

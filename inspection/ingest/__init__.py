@@ -1,0 +1,1 @@
+"""The capture process: a killable child per camera, from source to stream."""

@@ -1,0 +1,138 @@
+"""The visual backbone: a DINOv3 vision transformer read at several depths."""
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+from torch import Tensor, nn
+from transformers import DINOv3ViTConfig, DINOv3ViTModel
+
+#: Added to the standard deviation when patches are standardised, so that a flat image stays finite.
+STANDARDISATION_EPSILON = 1e-6
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tap:
+    """What the backbone says at one depth."""
+
+    #: ``(B, D)`` float32, the class token after the final LayerNorm.
+    cls: Tensor
+    #: ``(B, N, D)`` float32, the patch tokens in rows, standardised per image and channel.
+    patches: Tensor
+
+
+class Backbone(nn.Module):
+    """A DINOv3 ViT of any size that answers with the tokens of several blocks.
+
+    The final LayerNorm is applied to every tapped block, register tokens are dropped and patches
+    are standardised per image and channel.
+    """
+
+    def __init__(self, config: dict[str, Any], tap_blocks: tuple[int, ...] = ()) -> None:
+        super().__init__()
+        self.vit = DINOv3ViTModel(DINOv3ViTConfig(**config))
+        depth = self.vit.config.num_hidden_layers
+        self.tap_blocks = tap_blocks or quarter_blocks(depth)
+
+    @property
+    def width(self) -> int:
+        """Channels of a token."""
+        return int(self.vit.config.hidden_size)
+
+    @property
+    def patch_size_px(self) -> int:
+        """Edge of a patch."""
+        return cast("int", self.vit.config.patch_size)
+
+    def raw_tokens(self, images: Tensor) -> list[Tensor]:
+        """Return, per tap, every token ``(B, 1 + registers + N, D)`` after the final LayerNorm.
+
+        ``images`` is ``(B, 3, H, W)``, normalised with the checkpoint's mean and deviation.
+        """
+        output = self.vit(pixel_values=images, output_hidden_states=True)
+        depth = self.vit.config.num_hidden_layers
+        # Releases of transformers disagree on whether the last hidden state is already
+        # normalised; ``last_hidden_state`` is in all of them.
+        return [
+            output.last_hidden_state
+            if block == depth - 1
+            else self.vit.norm(output.hidden_states[block + 1])
+            for block in self.tap_blocks
+        ]
+
+    def forward(self, images: Tensor) -> list[Tap]:
+        """Return one `Tap` per tapped block for ``(B, 3, H, W)`` normalised images."""
+        first_patch = 1 + self.vit.config.num_register_tokens
+        return [
+            Tap(cls=tokens[:, 0].float(), patches=standardise(tokens[:, first_patch:].float()))
+            for tokens in self.raw_tokens(images)
+        ]
+
+
+def quarter_blocks(depth: int) -> tuple[int, ...]:
+    """Return the blocks at a quarter, half, three quarters and the end, counted from 0."""
+    return tuple(depth * quarter // 4 - 1 for quarter in (1, 2, 3, 4))
+
+
+def standardise(patches: Tensor) -> Tensor:
+    """Return ``(B, N, D)`` patches with mean 0 and deviation 1 per image and channel."""
+    mean = patches.mean(dim=1, keepdim=True)
+    deviation = patches.std(dim=1, keepdim=True)
+    return cast("Tensor", (patches - mean) / (deviation + STANDARDISATION_EPSILON))
+
+
+def from_meta_weights(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Rename the tensors of Meta's own DINOv3 checkpoint format to those of transformers.
+
+    The key bias, which the original masks, and the rotary periods, which follow from the
+    configuration, are left out.
+    """
+    renamed: dict[str, Tensor] = {}
+    for name, tensor in weights.items():
+        if name.startswith("blocks."):
+            renamed |= _meta_block_tensor(name, tensor)
+        elif name in _META_NAMES:
+            renamed[_META_NAMES[name]] = tensor
+    mask = renamed["embeddings.mask_token"]
+    renamed["embeddings.mask_token"] = mask.reshape(1, 1, -1)
+    return renamed
+
+
+_META_NAMES = {
+    "cls_token": "embeddings.cls_token",
+    "storage_tokens": "embeddings.register_tokens",
+    "mask_token": "embeddings.mask_token",
+    "patch_embed.proj.weight": "embeddings.patch_embeddings.weight",
+    "patch_embed.proj.bias": "embeddings.patch_embeddings.bias",
+    "norm.weight": "norm.weight",
+    "norm.bias": "norm.bias",
+}
+
+_META_BLOCK_NAMES = {
+    "attn.proj": "attention.o_proj",
+    "ls1.gamma": "layer_scale1.lambda1",
+    "ls2.gamma": "layer_scale2.lambda1",
+    "mlp.fc1": "mlp.up_proj",
+    "mlp.fc2": "mlp.down_proj",
+    "mlp.w1": "mlp.gate_proj",
+    "mlp.w2": "mlp.up_proj",
+    "mlp.w3": "mlp.down_proj",
+    "norm1": "norm1",
+    "norm2": "norm2",
+}
+
+
+def _meta_block_tensor(name: str, tensor: Tensor) -> dict[str, Tensor]:
+    _, block, rest = name.split(".", 2)
+    prefix = f"model.layer.{block}."
+    if rest in ("attn.qkv.weight", "attn.qkv.bias"):
+        kind = rest.rsplit(".", 1)[1]
+        parts = zip(("q_proj", "k_proj", "v_proj"), tensor.chunk(3), strict=True)
+        return {
+            f"{prefix}attention.{part}.{kind}": value
+            for part, value in parts
+            if (part, kind) != ("k_proj", "bias")
+        }
+    for meta, ours in _META_BLOCK_NAMES.items():
+        if rest == meta or rest.startswith(meta + "."):
+            return {prefix + ours + rest[len(meta) :]: tensor}
+    return {}

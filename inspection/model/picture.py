@@ -1,0 +1,120 @@
+"""Encoded bytes become RGB pixels; what is no picture is refused with a reason.
+
+Rules, so that the same bytes always mean the same pixels:
+
+* The header is read first; a picture with more pixels than allowed is never decoded.
+* EXIF orientation is applied. Of an animated file the first frame counts.
+* Alpha is composited on white. Palettes and CMYK become RGB.
+* Grey with 16 bits is scaled by its depth: values that all fit into 12 bits are taken for 12 bits
+  (divided by 4095), all others for 16 (divided by 65535). Floating point grey is taken as 0 to 1.
+"""
+
+import io
+import struct
+import warnings
+import zlib
+from contextlib import suppress
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+
+from inspection.errors import PictureError
+
+#: Default limit on width times height.
+PIXELS_LIMIT_COUNT = 64_000_000
+
+_FORMATS = ("JPEG", "MPO", "PNG", "TIFF", "BMP", "GIF", "WEBP")
+#: How files of these formats begin; WebP's name follows after the size.
+_BEGINNINGS = (b"\xff\xd8\xff", b"\x89PNG", b"II*\0", b"MM\0*", b"BM", b"GIF8", b"RIFF")
+#: What Pillow raises on damaged files, depending on format and place of the damage.
+_DECODING_ERRORS = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    KeyError,
+    IndexError,
+    EOFError,
+    OverflowError,
+    NotImplementedError,
+    struct.error,
+    zlib.error,
+)
+_MAX_12_BITS = 4095
+_MAX_16_BITS = 65535
+
+
+def decode(data: bytes, *, pixels_limit_count: int = PIXELS_LIMIT_COUNT) -> NDArray[np.uint8]:
+    """Return a picture as ``(H, W, 3)`` uint8 RGB.
+
+    Raises:
+        PictureError: the bytes are `empty`, `unsupported`, `corrupt`, `truncated` or the picture
+            is `too_large`; the error's `reason` is that word.
+    """
+    if not data:
+        raise PictureError("empty", "the picture has no bytes")
+    # Restoring filters is not safe between threads; the worst that can remain is that warnings
+    # which come from Pillow stay hidden.
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"PIL\.")
+        try:
+            with _opened(data, pixels_limit_count) as image:
+                image.load()
+                return _rgb(_upright(image))
+        except _DECODING_ERRORS as error:
+            raise _damage(error) from error
+
+
+def _opened(data: bytes, pixels_limit_count: int) -> Image.Image:
+    """Read the header and check the size."""
+    try:
+        image = Image.open(io.BytesIO(data), formats=_FORMATS)
+    except Image.DecompressionBombError as error:
+        raise PictureError("too_large", f"the picture is too large: {error}") from error
+    except UnidentifiedImageError as error:
+        if data.startswith(_BEGINNINGS):
+            raise PictureError("corrupt", "the picture's header is damaged or cut off") from error
+        raise PictureError(
+            "unsupported", "the bytes are no JPEG, PNG, TIFF, BMP, GIF or WebP"
+        ) from error
+    if image.width * image.height > pixels_limit_count:
+        raise PictureError(
+            "too_large",
+            f"the picture claims {image.width} x {image.height} pixels; "
+            f"the limit is {pixels_limit_count:,} pixels",
+        )
+    return image
+
+
+def _damage(error: BaseException) -> PictureError:
+    if "truncated" in str(error).lower() or isinstance(error, EOFError):
+        return PictureError("truncated", "the picture ends before all its pixels were read")
+    return PictureError("corrupt", f"the picture cannot be decoded: {error}")
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Apply the EXIF orientation; damaged EXIF data are as good as none."""
+    orientation = 1
+    with suppress(*_DECODING_ERRORS):
+        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+    return image if orientation == 1 else ImageOps.exif_transpose(image)
+
+
+def _rgb(image: Image.Image) -> NDArray[np.uint8]:
+    if image.mode.startswith("I") or image.mode == "F":
+        grey = _scaled_grey(np.asarray(image), is_float=image.mode == "F")
+        return np.repeat(grey[..., None], 3, axis=2)
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, (255, 255, 255, 255))
+        image = Image.alpha_composite(white, image)
+    return np.array(image.convert("RGB"))
+
+
+def _scaled_grey(values: NDArray[np.generic], *, is_float: bool) -> NDArray[np.uint8]:
+    numbers = values.astype(np.float64)
+    highest = 1.0 if is_float else _MAX_12_BITS if numbers.max() <= _MAX_12_BITS else _MAX_16_BITS
+    if not np.isfinite(numbers).all() or numbers.min() < 0 or numbers.max() > highest:
+        raise PictureError("unsupported", "the grey values are outside 16 bits, or 0 to 1 as float")
+    return np.asarray(np.rint(numbers * (255 / highest)), dtype=np.uint8)

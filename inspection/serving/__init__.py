@@ -1,0 +1,1 @@
+"""The detector behind Ray Serve, and the inspector that feeds it."""

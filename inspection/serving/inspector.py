@@ -1,0 +1,260 @@
+"""The inspector: takes frames from the streams, has them scored, judged and recorded.
+
+The way of a frame here:
+
+1. The reader takes deliveries while the window has room; what is no frame becomes a finding.
+2. Frames taken together go to a replica in calls of up to `CALL_FRAMES`.
+3. The writer records findings, many in one transaction, and only then acknowledges them.
+4. When a call fails, its frames are suspects: once a probe is answered again they are retried one
+   at a time, with nothing else under way, and dead-lettered after `ALONE_LIMIT` such attempts.
+   A failed call never counts against a frame that was not alone: an outage dead-letters nothing.
+
+Whatever ends this process leaves the rest pending in the stream; its successor, or another
+inspector once they are stale, takes it from there.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime, timedelta
+
+from inspection.domain.frame import Frame
+from inspection.domain.inspection import Latencies
+from inspection.domain.ledger import Reason
+from inspection.errors import CodecError, UnavailableError
+from inspection.serving.patience import BACKOFF_S, Outage, sleep
+from inspection.serving.recorder import Finding, Judged, Recorder, Unjudged
+from inspection.serving.request import Answer, Refused, Request
+from inspection.serving.scoring import Scoring, probe
+from inspection.serving.window import Window
+from inspection.serving.writer import Writer
+from inspection.stream.consumer import Consumer
+from inspection.stream.delivery import Delivery
+from inspection.telemetry import logger
+
+#: Frames of one call to a replica.
+CALL_FRAMES = 8
+
+#: Encoded bytes an inspector holds at once.
+WINDOW_BYTES = 64 * 2**20
+
+#: An inspector waits so long for a frame before it looks around; its client must allow it.
+BLOCK_MS = 500
+
+#: A frame delivered more often than this is a suspect.
+DELIVERY_LIMIT = 5
+
+#: Attempts alone before a suspect is dead-lettered.
+ALONE_LIMIT = 3
+
+#: Seconds between looks at the cameras, at drops, and at stale deliveries.
+CAMERAS_S, DROPS_S, RECLAIM_S = 1.0, 0.5, 5.0
+
+#: Drops recorded in one transaction at most.
+DROPS_COUNT = 256
+
+#: Without an answer to a probe for so long the process gives up, to be started anew.
+OUTAGE_LIMIT = timedelta(seconds=120)
+
+
+class Inspector:
+    """One inspector; any number may share the streams."""
+
+    def __init__(
+        self,
+        *,
+        consumer: Consumer,
+        scoring: Scoring,
+        recorder: Recorder,
+        clock: Callable[[], datetime],
+        window_frames: int,
+    ) -> None:
+        self._consumer = consumer
+        self._scoring = scoring
+        self._recorder = recorder
+        self._clock = clock
+        self._window = Window(frames_limit=window_frames, bytes_limit=WINDOW_BYTES)
+        self._writer = Writer(
+            consumer=consumer, recorder=recorder, window=self._window, clock=clock
+        )
+        self._cameras: list[str] = []
+        self._prepared: set[str] = set()
+        self._suspects: deque[tuple[Delivery, Frame]] = deque()
+        self._calls: set[asyncio.Task[None]] = set()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Inspect until `stop` is set, then finish what is under way.
+
+        Raises:
+            UnavailableError: no replica has answered a probe for `OUTAGE_LIMIT`.
+        """
+        finished = asyncio.Event()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._writer.run(finished))
+            async with asyncio.TaskGroup() as takers:
+                takers.create_task(self._read(stop))
+                takers.create_task(self._recover(stop))
+                takers.create_task(self._repeat(self._refresh_cameras, CAMERAS_S, stop))
+                takers.create_task(self._repeat(self._move_drops, DROPS_S, stop))
+                takers.create_task(self._repeat(self._reclaim, RECLAIM_S, stop))
+            if self._calls:
+                await asyncio.wait(self._calls)
+            finished.set()
+
+    async def _read(self, stop: asyncio.Event) -> None:
+        outage = Outage("stream")
+        while not stop.is_set():
+            if self._suspects or not self._cameras or not self._window.room:
+                await self._window.change(timeout_s=BACKOFF_S)
+                continue
+            try:
+                self._admit(await self._take())
+            except UnavailableError as error:
+                # A reply may be lost: what it held is pending under our own name.
+                self._prepared.clear()
+                await outage.wait(error, stop)
+            else:
+                outage.over()
+
+    async def _take(self) -> list[Delivery]:
+        cameras = self._cameras
+        if fresh := [camera for camera in cameras if camera not in self._prepared]:
+            await self._consumer.prepare(fresh)
+            self._prepared.update(fresh)
+            return await self._consumer.resume(fresh)
+        count = max(1, min(CALL_FRAMES, self._window.room // len(cameras)))
+        return await self._consumer.take(cameras, count=count, block_ms=BLOCK_MS)
+
+    def _admit(self, deliveries: Sequence[Delivery]) -> None:
+        """Hold new deliveries and send their frames to the replicas."""
+        call: list[tuple[Delivery, Frame]] = []
+        for delivery in deliveries:
+            if not self._window.admit(delivery):
+                continue
+            frame = self._opened(delivery)
+            if frame is None:
+                continue
+            if delivery.delivery_count > DELIVERY_LIMIT:
+                self._suspects.append((delivery, frame))
+                continue
+            call.append((delivery, frame))
+        for begin in range(0, len(call), CALL_FRAMES):
+            task = asyncio.create_task(self._score(call[begin : begin + CALL_FRAMES]))
+            self._calls.add(task)
+            task.add_done_callback(self._call_ended)
+
+    def _call_ended(self, task: asyncio.Task[None]) -> None:
+        self._calls.discard(task)
+        self._window.signal()
+
+    def _opened(self, delivery: Delivery) -> Frame | None:
+        """Return the frame; None after finding that the entry holds none."""
+        try:
+            return self._consumer.frame(delivery)
+        except CodecError as error:
+            self._writer.put(
+                delivery,
+                Unjudged(
+                    identity=delivery.identity, reason=Reason(error.reason), detail=str(error)
+                ),
+            )
+            return None
+
+    async def _score(self, call: Sequence[tuple[Delivery, Frame]]) -> None:
+        begun_at = self._clock()
+        requests = [Request(payload=frame.payload, product=frame.product) for _, frame in call]
+        try:
+            answers = await self._scoring.score(requests)
+        except UnavailableError as error:
+            logger().warning("call_failed", frames=len(call), why=str(error))
+            self._suspects.extend(call)
+            return
+        ended_at = self._clock()
+        for (delivery, frame), answer in zip(call, answers, strict=True):
+            latencies = Latencies(
+                waited_ms=_between_ms(frame.identity.captured_at, begun_at),
+                inference_ms=_between_ms(begun_at, ended_at),
+            )
+            self._writer.put(delivery, _finding(frame, answer, latencies))
+
+    async def _recover(self, stop: asyncio.Event) -> None:
+        """Retry suspects one at a time, once the replicas answer again."""
+        answered_at = self._clock()
+        while not stop.is_set():
+            if not self._suspects or self._calls:
+                answered_at = self._clock()
+                await self._window.change(timeout_s=BACKOFF_S)
+            elif await probe(self._scoring):
+                answered_at = self._clock()
+                await self._retry_alone(*self._suspects.popleft(), stop)
+            elif self._clock() - answered_at > OUTAGE_LIMIT:
+                raise UnavailableError(f"no replica has answered for {OUTAGE_LIMIT}")
+            else:
+                await sleep(BACKOFF_S, stop)
+
+    async def _retry_alone(self, delivery: Delivery, frame: Frame, stop: asyncio.Event) -> None:
+        try:
+            attempts = await Outage("stream").outlast(
+                lambda: self._consumer.attempted_alone(delivery), stop
+            )
+        except UnavailableError:
+            return  # stopping; it stays pending
+        if attempts <= ALONE_LIMIT:
+            await self._score([(delivery, frame)])
+            return
+        self._writer.put(
+            delivery,
+            Unjudged(
+                identity=frame.identity,
+                reason=Reason.DELIVERIES,
+                detail=f"inspecting it, alone, failed {ALONE_LIMIT} times",
+                frame=frame,
+            ),
+        )
+
+    async def _repeat(
+        self, chore: Callable[[], Awaitable[None]], every_s: float, stop: asyncio.Event
+    ) -> None:
+        outage = Outage(chore.__name__.strip("_"))
+        while not stop.is_set():
+            try:
+                await chore()
+            except UnavailableError as error:
+                await outage.wait(error, stop)
+            else:
+                outage.over()
+            await sleep(every_s, stop)
+
+    async def _refresh_cameras(self) -> None:
+        cameras = await asyncio.to_thread(self._recorder.cameras)
+        self._cameras = [camera.name for camera in cameras]
+
+    async def _reclaim(self) -> None:
+        """Take over what other inspectors, or replies that were lost, left behind."""
+        if self._cameras and self._window.room and not self._suspects:
+            self._admit(await self._consumer.reclaim(self._cameras))
+
+    async def _move_drops(self) -> None:
+        """Write the rows of frames that capture dropped."""
+        while self._cameras and (
+            drops := await self._consumer.drops(self._cameras, count=DROPS_COUNT)
+        ):
+            await asyncio.to_thread(
+                self._recorder.record_drops, {drop.identity: drop.cause for drop in drops}
+            )
+            await self._consumer.settle_drops(drops)
+
+
+def _finding(frame: Frame, answer: Answer, latencies: Latencies) -> Finding:
+    if isinstance(answer, Refused):
+        return Unjudged(
+            identity=frame.identity,
+            reason=Reason(answer.reason),
+            detail=answer.detail,
+            frame=frame,
+        )
+    return Judged(frame=frame, scored=answer, latencies=latencies)
+
+
+def _between_ms(begin: datetime, end: datetime) -> float:
+    return (end - begin) / timedelta(milliseconds=1)

@@ -1,0 +1,154 @@
+"""From answers to rows: judge by the threshold in force, keep the picture, write the ledger."""
+
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from inspection.domain.frame import Frame, FrameIdentity
+from inspection.domain.inspection import Inspection, Latencies, Verdict, judge
+from inspection.domain.ledger import Cause, Dropped, Entry, Inspected, Picture, Reason, Uninspected
+from inspection.domain.line import Camera, Line, PicturePolicy, Threshold, threshold_in_force
+from inspection.errors import InspectionError, UnavailableError
+from inspection.serving.request import Scored
+from inspection.store import ledger, lines, thresholds
+from inspection.store.database import Database
+from inspection.store.pictures import PictureStore
+from inspection.telemetry import logger
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """A frame the model scored."""
+
+    frame: Frame
+    scored: Scored
+    latencies: Latencies
+
+    @property
+    def identity(self) -> FrameIdentity:
+        """The frame's identity."""
+        return self.frame.identity
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unjudged:
+    """A frame, or what is left of it, that cannot be judged."""
+
+    identity: FrameIdentity
+    reason: Reason
+    detail: str
+    frame: Frame | None = None
+
+
+Finding = Judged | Unjudged
+
+
+class Recorder:
+    """Writes findings, each batch in one transaction; pictures come first."""
+
+    def __init__(
+        self, database: Database, pictures: PictureStore, *, clock: Callable[[], datetime]
+    ) -> None:
+        self._database = database
+        self._pictures = pictures
+        self._clock = clock
+
+    def cameras(self) -> list[Camera]:
+        """Return the cameras whose frames are to be inspected.
+
+        Raises:
+            UnavailableError: the database does not answer.
+        """
+        with self._database.read() as connection:
+            return lines.list_cameras(connection)
+
+    def record(self, findings: Sequence[Finding]) -> list[Entry]:
+        """Judge and write findings; those that already have a row change nothing.
+
+        Raises:
+            UnavailableError: the database does not answer; nothing was written.
+        """
+        with self._database.read() as connection:
+            cameras = {camera.name: camera for camera in lines.list_cameras(connection)}
+            line_of = {line.name: line for line in lines.list_lines(connection)}
+            in_force = thresholds.list_thresholds(connection)
+        entries: list[Entry] = []
+        for finding in findings:
+            camera = cameras[finding.identity.camera]
+            entries.append(self._entry(finding, camera, line_of[camera.line], in_force))
+        with self._database.write() as connection:
+            ledger.record(connection, entries, at=self._clock())
+        return entries
+
+    def record_drops(self, drops: Mapping[FrameIdentity, Cause]) -> None:
+        """Write the rows of dropped frames.
+
+        Raises:
+            UnavailableError: the database does not answer; nothing was written.
+        """
+        entries = [Dropped(identity=identity, cause=cause) for identity, cause in drops.items()]
+        with self._database.write() as connection:
+            ledger.record(connection, entries, at=self._clock())
+
+    def _entry(
+        self, finding: Finding, camera: Camera, line: Line, in_force: list[Threshold]
+    ) -> Entry:
+        if isinstance(finding, Unjudged):
+            return self._uninspected(finding, line)
+        frame, scored = finding.frame, finding.scored
+        threshold = threshold_in_force(in_force, camera=camera, product=frame.product)
+        try:
+            verdict = judge(scored.score, threshold)
+        except InspectionError as error:
+            unjudged = Unjudged(
+                identity=frame.identity, reason=Reason.SCORE, detail=str(error), frame=frame
+            )
+            return self._uninspected(unjudged, line)
+        inspection = Inspection(
+            identity=frame.identity,
+            product=frame.product,
+            score=scored.score,
+            verdict=verdict,
+            threshold=threshold,
+            checkpoint_hash=scored.checkpoint_hash,
+            latencies=finding.latencies,
+        )
+        return Inspected(
+            frame=frame,
+            inspection=inspection,
+            anomaly_map=scored.anomaly_map,
+            picture=self._kept(frame, line, verdict),
+        )
+
+    def _uninspected(self, finding: Unjudged, line: Line) -> Uninspected:
+        frame = finding.frame
+        return Uninspected(
+            identity=finding.identity,
+            reason=finding.reason,
+            detail=finding.detail,
+            frame=frame,
+            picture=self._kept(frame, line, None) if frame is not None else None,
+        )
+
+    def _kept(self, frame: Frame, line: Line, verdict: Verdict | None) -> Picture | None:
+        """Store the picture if the line's policy keeps it; a full store must not stop the line."""
+        if not is_picture_kept(frame.identity, line, verdict) or not frame.payload:
+            return None
+        try:
+            return self._pictures.put(frame.payload, frame.media_type)
+        except UnavailableError as error:
+            logger().warning("picture_not_kept", frame_id=frame.identity.frame_id, why=str(error))
+            return None
+
+
+def is_picture_kept(identity: FrameIdentity, line: Line, verdict: Verdict | None) -> bool:
+    """Say whether the line's policy keeps the picture; `verdict` None means uninspected.
+
+    Which OK frames are in the sample follows from their identity alone.
+    """
+    if line.pictures is PicturePolicy.NONE:
+        return False
+    if line.pictures is PicturePolicy.ALL or verdict is not Verdict.OK:
+        return True
+    return zlib.crc32(identity.frame_id.encode()) < line.sample_rate * 2**32

@@ -1,0 +1,39 @@
+"""A running copy of the detector under Ray Serve: batching, and nothing else."""
+
+import asyncio
+from itertools import islice
+
+from ray import serve
+
+from inspection.serving.request import Answer, Request
+
+#: Calls that may be put together into one batch.
+BATCH_CALLS = 4
+
+
+class Replica:
+    """The deployment: several frames a call, several calls a batch, decoding beside computing."""
+
+    def __init__(
+        self, *, checkpoint: str, device: str, threads: int, picture_limit_px: int
+    ) -> None:
+        # Only here: whoever deploys or calls replicas does without torch.
+        from inspection.model.detector import Detector
+        from inspection.serving.scorer import Scorer
+
+        detector = Detector.load(checkpoint, device=device, threads=threads)
+        self._scorer = Scorer(detector, picture_limit_px=picture_limit_px, threads=threads)
+        self._computing = asyncio.Lock()
+
+    async def score(self, requests: list[Request]) -> list[Answer]:
+        """Answer the frames of one call, in order."""
+        answers: list[Answer] = await self._score_calls(requests)
+        return answers
+
+    @serve.batch(max_batch_size=BATCH_CALLS, batch_wait_timeout_s=0, max_concurrent_batches=2)
+    async def _score_calls(self, calls: list[list[Request]]) -> list[list[Answer]]:
+        requests = [request for call in calls for request in call]
+        pictures = await asyncio.to_thread(self._scorer.decode, requests)
+        async with self._computing:
+            answers = iter(await asyncio.to_thread(self._scorer.score, requests, pictures))
+        return [list(islice(answers, len(call))) for call in calls]

@@ -1,0 +1,36 @@
+"""What an inspector asks a replica, and what it is answered; plain values that travel cheaply."""
+
+from dataclasses import dataclass
+
+from inspection.domain.inspection import AnomalyMap
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """One encoded frame to score."""
+
+    payload: bytes
+    #: Product on it, in words for the text encoder; None for the general word.
+    product: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scored:
+    """The model's answer."""
+
+    score: float
+    anomaly_map: AnomalyMap
+    #: SHA-256 of the checkpoint that answered.
+    checkpoint_hash: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refused:
+    """The frame is no picture that can be judged; the others of its call are not affected."""
+
+    #: A value of `inspection.domain.ledger.Reason`.
+    reason: str
+    detail: str
+
+
+Answer = Scored | Refused

@@ -1,0 +1,187 @@
+"""The settings of a process: INSPECTION_* environment variables, read once and checked.
+
+Secrets may be files: `INSPECTION_REDIS_URL_FILE=/run/secrets/redis` is read for
+`INSPECTION_REDIS_URL`. An unknown INSPECTION_* variable or a malformed value stops the process.
+"""
+
+import os
+import secrets
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from inspection.errors import ConfigurationError
+
+PREFIX = "INSPECTION_"
+
+#: Settings that may be given as a file.
+SECRETS = ("redis_url", "database_url")
+
+
+class Settings(BaseModel):
+    """What can be set from outside; everything else is a constant beside its use."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    redis_url: str | None = Field(
+        default=None,
+        description="Redis >= 7 or Valkey >= 8 that carries the frames; "
+        "unset: an embedded Valkey below the data directory",
+    )
+    database_url: str | None = Field(
+        default=None,
+        description="PostgreSQL >= 15 (`postgresql://…`) or SQLite (`sqlite:///…`); "
+        "unset: a SQLite file below the data directory",
+    )
+    picture_url: str | None = Field(
+        default=None,
+        description="Where pictures are kept: a folder or an fsspec URL (`s3://bucket/path`); "
+        "unset: a folder below the data directory",
+    )
+    data_dir: Path = Field(
+        default=Path("inspection-data"),
+        description="Folder for everything this program keeps on this machine",
+    )
+    checkpoint: str = Field(
+        default="pocket", description="Checkpoint folder, or `pocket` for the one in the package"
+    )
+    device: str = Field(
+        default="auto",
+        pattern=r"auto|cpu|cuda(:\d+)?|mps",
+        description="Where replicas compute: `auto` (a GPU if there is one), `cpu`, `cuda`, `mps`",
+    )
+    replicas: int = Field(default=1, ge=1, le=256, description="Replicas of the detector")
+    threads: int | None = Field(
+        default=None,
+        ge=1,
+        le=1024,
+        description="CPU threads of a replica; unset: the machine's cores shared by the replicas",
+    )
+    ray_address: str | None = Field(
+        default=None,
+        description="Address of a Ray cluster to serve on; unset: a local Ray for this program",
+    )
+    entry_limit_mb: float = Field(
+        default=32, gt=0, le=512, description="Largest encoded picture that is taken, in MB"
+    )
+    picture_limit_mp: float = Field(
+        default=64, gt=0, le=1024, description="Largest picture that is decoded, in megapixels"
+    )
+    log_format: Literal["console", "json"] = Field(
+        default="console", description="Log records for people (`console`) or machines (`json`)"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="Lowest level of log records shown"
+    )
+
+    @property
+    def database(self) -> str:
+        """URL of the database, also when none was set."""
+        return self.database_url or f"sqlite:///{self.data_dir.absolute() / 'inspection.sqlite'}"
+
+    @property
+    def pictures(self) -> str:
+        """URL of the picture store, also when none was set."""
+        return self.picture_url or str(self.data_dir.absolute() / "pictures")
+
+    @property
+    def journals(self) -> Path:
+        """Folder of the cameras' journals."""
+        return self.data_dir.absolute() / "journals"
+
+    @property
+    def valkey_dir(self) -> Path:
+        """Folder of the embedded Valkey."""
+        return self.data_dir.absolute() / "valkey"
+
+    @property
+    def run_dir(self) -> Path:
+        """Folder of what lives only while processes run: pid files, the local Ray's address."""
+        return self.data_dir.absolute() / "run"
+
+    @property
+    def ray_address_file(self) -> Path:
+        """Where the local Ray's address stands while its replicas can be called."""
+        return self.run_dir / "ray-address"
+
+
+def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
+    """Build the settings of this process.
+
+    Args:
+        environment: variables to read; the process's own when None.
+
+    Raises:
+        ConfigurationError: a variable is unknown or malformed, or a secret's file is unreadable.
+    """
+    given = dict(os.environ if environment is None else environment)
+    values: dict[str, str] = {}
+    for variable, value in given.items():
+        if not variable.startswith(PREFIX):
+            continue
+        name = variable.removeprefix(PREFIX).lower()
+        secret = name.removesuffix("_file")
+        if name.endswith("_file") and secret in SECRETS:
+            values[secret] = _file_content(variable, value)
+        elif name in Settings.model_fields:
+            values.setdefault(name, value)
+        else:
+            known = ", ".join(PREFIX + field.upper() for field in Settings.model_fields)
+            raise ConfigurationError(f"{variable} is not a setting; the settings are {known}")
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = PREFIX + str(first["loc"][0]).upper()
+        raise ConfigurationError(f"{name}: {first['msg']} (is {first['input']!r})") from error
+
+
+def _file_content(variable: str, path: str) -> str:
+    try:
+        return Path(path).read_text().strip()
+    except OSError as error:
+        raise ConfigurationError(
+            f"{variable}: cannot read {path!r} ({error.strerror}); give a readable file"
+        ) from error
+
+
+def child_environment(settings: Settings, *, redis_url: str) -> dict[str, str]:
+    """Return the environment of child processes: this one's, and where the servers are."""
+    servers = ("REDIS_URL", "DATABASE_URL", "DATA_DIR", "LOG_FORMAT")
+    replaced = {PREFIX + name + suffix for name in servers for suffix in ("", "_FILE")}
+    kept = {name: value for name, value in os.environ.items() if name not in replaced}
+    return kept | {
+        f"{PREFIX}DATA_DIR": str(settings.data_dir.absolute()),
+        f"{PREFIX}REDIS_URL": redis_url,
+        f"{PREFIX}DATABASE_URL": settings.database,
+        f"{PREFIX}LOG_FORMAT": "json",
+    }
+
+
+def prepare_ray(settings: Settings) -> None:
+    """Set the environment Ray reads when it is imported; what is set already stays.
+
+    Ray listens on all interfaces, so its token authentication is always on: the token is made
+    once and kept, readable for this user only, with what else lives while processes run.
+
+    Raises:
+        ConfigurationError: the data directory cannot be written.
+    """
+    token = settings.run_dir / "ray-token"
+    try:
+        settings.run_dir.mkdir(parents=True, exist_ok=True)
+        with suppress(FileExistsError):
+            descriptor = os.open(token, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "w") as file:
+                file.write(secrets.token_hex(32))
+    except OSError as error:
+        raise ConfigurationError(
+            f"INSPECTION_DATA_DIR: cannot write {settings.run_dir} ({error.strerror})"
+        ) from error
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_AUTH_MODE", "token")
+    if "RAY_AUTH_TOKEN" not in os.environ:
+        os.environ.setdefault("RAY_AUTH_TOKEN_PATH", str(token))

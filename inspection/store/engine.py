@@ -1,0 +1,115 @@
+"""Connections to SQLite and PostgreSQL, set so that both begin and wait in the same way."""
+
+import sqlite3
+from pathlib import Path
+from typing import Any, Final
+
+import sqlalchemy.exc
+from sqlalchemy import Connection, Engine, Table, create_engine, event
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from inspection.errors import ConfigurationError
+
+#: How long a statement waits for SQLite's one writer, in seconds; the address's `timeout` wins.
+BUSY_TIMEOUT_S: Final = 10
+#: How long PostgreSQL may take to accept a connection, in seconds; the address may say otherwise.
+CONNECT_TIMEOUT_S: Final = 5
+#: How long to wait for a free connection of the pool, in seconds.
+POOL_TIMEOUT_S: Final = 10
+#: Name of the execution option that holds the statement beginning an SQLite transaction.
+BEGIN: Final = "inspection_begin"
+
+#: A PostgreSQL that vanished without a word is noticed within about half a minute.
+_POSTGRES_OPTIONS: Final = {
+    "connect_timeout": CONNECT_TIMEOUT_S,
+    "application_name": "inspection",
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}
+_WANTED: Final = "take sqlite:///path/to/file or postgresql://user@host/database"
+
+
+def engine_of(url: str) -> Engine:
+    """Return an engine that connects to `url` when it is first used.
+
+    Raises:
+        ConfigurationError: the address is of another kind, or its folder cannot be made.
+    """
+    parsed = _parsed(url)
+    if parsed.get_backend_name() == "sqlite":
+        return _sqlite_engine(parsed)
+    return _postgres_engine(parsed)
+
+
+def insert_new(
+    connection: Connection, table: Table, *key: str
+) -> "sqlite.Insert | postgresql.Insert":
+    """Return an INSERT that passes over rows whose `key` columns are there already."""
+    dialect: Any = sqlite if connection.dialect.name == "sqlite" else postgresql
+    statement: sqlite.Insert | postgresql.Insert = dialect.insert(table)
+    return statement.on_conflict_do_nothing(index_elements=key)
+
+
+def set_foreign_keys(connection: Connection, *, is_on: bool) -> None:
+    """Make SQLite check references, or not; outside a transaction only."""
+    driver = connection.connection.driver_connection
+    if isinstance(driver, sqlite3.Connection):
+        # Goes round SQLAlchemy, which would begin a transaction first.
+        driver.execute(f"PRAGMA foreign_keys={'ON' if is_on else 'OFF'}").close()
+
+
+def _parsed(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except (sqlalchemy.exc.ArgumentError, ValueError) as error:
+        raise ConfigurationError(f"the address of the database is none; {_WANTED}") from error
+    if parsed.drivername in ("postgres", "postgresql", "postgresql+psycopg"):
+        return parsed.set(drivername="postgresql+psycopg")
+    if parsed.drivername not in ("sqlite", "sqlite+pysqlite"):
+        raise ConfigurationError(
+            f"a database of kind {parsed.drivername!r} is not known; {_WANTED}"
+        )
+    if parsed.database in (None, "", ":memory:") or parsed.host:
+        raise ConfigurationError(f"the address of an SQLite database needs a file; {_WANTED}")
+    return parsed
+
+
+def _sqlite_engine(url: URL) -> Engine:
+    folder = Path(url.database or "").absolute().parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(
+            f"the folder {folder} of the database cannot be made: {error.strerror}"
+        ) from error
+    # isolation_level None: the driver begins no transactions of its own, so that ours begin when
+    # we say, and hold tables being made or changed as well.
+    options: dict[str, Any] = {"isolation_level": None}
+    if "timeout" not in url.query:
+        options["timeout"] = BUSY_TIMEOUT_S
+    engine = create_engine(url, pool_timeout=POOL_TIMEOUT_S, connect_args=options)
+    event.listen(engine, "connect", _set_pragmas)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _postgres_engine(url: URL) -> Engine:
+    options = {key: value for key, value in _POSTGRES_OPTIONS.items() if key not in url.query}
+    return create_engine(url, pool_pre_ping=True, pool_timeout=POOL_TIMEOUT_S, connect_args=options)
+
+
+def _set_pragmas(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
+    # FULL waits for the disk at each commit. With NORMAL a power failure could undo commits whose
+    # frames were already removed from the stream: those frames would have vanished.
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _begin(connection: Connection) -> None:
+    # A transaction that reads first and writes later would fail at once, without waiting, if
+    # another had written in between; so a writer takes its lock at the beginning.
+    connection.exec_driver_sql(connection.get_execution_options().get(BEGIN, "BEGIN"))

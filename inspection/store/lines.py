@@ -1,0 +1,178 @@
+"""Lines with what stands on them and what they are making."""
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, select, update
+
+from inspection.domain.alert import Rule
+from inspection.domain.line import Line, PicturePolicy, checked_name
+from inspection.domain.site import Site
+from inspection.errors import ConfigurationError, NotFoundError
+from inspection.store import cameras, channels, tables
+from inspection.store.audit import Change, add_change
+from inspection.store.cameras import get_camera, list_cameras
+from inspection.store.channels import channels_of, list_channels
+from inspection.store.engine import insert_new
+
+__all__ = [
+    "add_line",
+    "channels_of",
+    "create_missing",
+    "get_camera",
+    "get_line",
+    "line_id",
+    "list_cameras",
+    "list_channels",
+    "list_lines",
+    "make",
+]
+
+
+def create_missing(connection: Connection, site: Site, *, at: datetime, by: str) -> None:
+    """Create the lines, cameras and channels of `site` that are not there yet.
+
+    What the database holds under the same name stays as it is.
+    """
+    for line in site.lines:
+        _insert_line(connection, line, at=at, by=by)
+    ids = _line_ids(connection)
+    for camera in site.cameras:
+        if cameras.insert_camera(connection, camera, line_id=ids[camera.line]):
+            values = cameras.public_values(camera)
+            _created(connection, "camera", camera.name, values, at=at, by=by)
+            _insert_product(connection, camera.product, line=camera.line, at=at, by=by)
+    for channel in site.channels:
+        if channels.insert_channel(connection, channel):
+            values = channels.public_values(channel)
+            _created(connection, "channel", channel.name, values, at=at, by=by)
+
+
+def add_line(connection: Connection, line: Line, *, at: datetime, by: str) -> None:
+    """Create `line`.
+
+    Raises:
+        ConfigurationError: there is a line of this name, or the name cannot be used.
+    """
+    checked_name(line.name, thing="line")
+    if not _insert_line(connection, line, at=at, by=by):
+        raise ConfigurationError(f"there is a line {line.name!r} already; take another name")
+
+
+def list_lines(connection: Connection) -> list[Line]:
+    """Return all lines, by name."""
+    statement = select(tables.lines).order_by(tables.lines.c.name)
+    return [_line(row) for row in connection.execute(statement)]
+
+
+def get_line(connection: Connection, name: str) -> Line:
+    """Return the line called `name`.
+
+    Raises:
+        NotFoundError: there is none; the message names those there are.
+    """
+    row = connection.execute(select(tables.lines).where(tables.lines.c.name == name)).first()
+    if row is None:
+        raise _unknown_line(connection, name)
+    return _line(row)
+
+
+def line_id(connection: Connection, name: str) -> int:
+    """Return the id of the row of the line called `name`.
+
+    Raises:
+        NotFoundError: there is none; the message names those there are.
+    """
+    found = connection.scalar(select(tables.lines.c.id).where(tables.lines.c.name == name))
+    if found is None:
+        raise _unknown_line(connection, name)
+    return int(found)
+
+
+def make(connection: Connection, line: str, product: str, *, at: datetime, by: str) -> Line:
+    """Change `line` over to making `product`, which is created when it is new.
+
+    Raises:
+        NotFoundError: there is no such line; the message names those there are.
+        ConfigurationError: the product has no name.
+    """
+    if not product.strip():
+        raise ConfigurationError("a product needs a name, for example: washer-m12")
+    statement = select(tables.lines).where(tables.lines.c.name == line).with_for_update()
+    row = connection.execute(statement).first()
+    if row is None:
+        raise _unknown_line(connection, line)
+    if row.product != product:
+        _insert_product(connection, product, line=line, at=at, by=by)
+        statement_of_change = update(tables.lines).where(tables.lines.c.id == row.id)
+        connection.execute(statement_of_change.values(product=product))
+        change = Change(
+            at=at,
+            who=by,
+            action="changed",
+            thing="line",
+            name=line,
+            before={"product": row.product},
+            after={"product": product},
+        )
+        add_change(connection, change)
+    return get_line(connection, line)
+
+
+def _insert_line(connection: Connection, line: Line, *, at: datetime, by: str) -> bool:
+    values = {
+        "name": line.name,
+        "product": line.product,
+        "rule_k": line.rule.k,
+        "rule_n": line.rule.n,
+        "rule_group_s": line.rule.group_s,
+        "pictures": line.pictures.value,
+        "sample_rate": line.sample_rate,
+        "is_paused": line.is_paused,
+    }
+    statement = insert_new(connection, tables.lines, "name").values(values)
+    if connection.scalar(statement.returning(tables.lines.c.id)) is None:
+        return False
+    _created(connection, "line", line.name, asdict(line), at=at, by=by)
+    _insert_product(connection, line.product, line=line.name, at=at, by=by)
+    return True
+
+
+def _insert_product(
+    connection: Connection, product: str | None, *, line: str, at: datetime, by: str
+) -> None:
+    if product is None:
+        return
+    values = {"name": product, "line_id": line_id(connection, line)}
+    statement = insert_new(connection, tables.products, "name").values(values)
+    if connection.scalar(statement.returning(tables.products.c.id)) is not None:
+        _created(connection, "product", product, {"line": line}, at=at, by=by)
+
+
+def _created(
+    connection: Connection, thing: str, name: str, values: dict[str, Any], *, at: datetime, by: str
+) -> None:
+    change = Change(at=at, who=by, action="created", thing=thing, name=name, after=values)
+    add_change(connection, change)
+
+
+def _line_ids(connection: Connection) -> dict[str, int]:
+    rows = connection.execute(select(tables.lines.c.name, tables.lines.c.id))
+    return {row.name: row.id for row in rows}
+
+
+def _unknown_line(connection: Connection, name: str) -> NotFoundError:
+    known = connection.scalars(select(tables.lines.c.name).order_by(tables.lines.c.name))
+    return NotFoundError(f"there is no line {name!r}; there are: {', '.join(known) or 'none'}")
+
+
+def _line(row: Row[*tuple[Any, ...]]) -> Line:
+    return Line(
+        name=row.name,
+        product=row.product,
+        rule=Rule(k=row.rule_k, n=row.rule_n, group_s=row.rule_group_s),
+        pictures=PicturePolicy(row.pictures),
+        sample_rate=row.sample_rate,
+        is_paused=row.is_paused,
+    )

@@ -1,0 +1,268 @@
+"""The notifications: made with the alert, claimed for a while, delivered at least once."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import uuid4
+
+from sqlalchemy import ColumnElement, Connection, exists, insert, or_, select, update
+
+from inspection.domain.alert import Alert, AlertKind
+from inspection.domain.inspection import Verdict
+from inspection.domain.notification import (
+    ATTEMPT_LIMIT,
+    AlertFrame,
+    Delivery,
+    Event,
+    Notification,
+)
+from inspection.domain.site import Channel
+from inspection.store.channels import list_channels
+from inspection.store.tables import alerts, channels, lines, notifications
+
+#: How long a claimed notification is left to its worker, in seconds; longer than any sending.
+LEASE_S: Final = 30.0
+#: Why a notification has failed whose workers did not live to note an outcome.
+ABANDONED: Final = "its workers ended before they knew whether it was delivered"
+#: Notifications looked at for one claim: others may be faster with the first ones.
+_CHOICE: Final = 8
+
+
+def notify(
+    connection: Connection,
+    alert: Alert,
+    *,
+    event: Event,
+    summary: str,
+    frame: AlertFrame | None,
+    at: datetime,
+) -> int:
+    """Make one notification for every channel that serves the alert's line.
+
+    Args:
+        connection: the transaction that opens or resolves the alert.
+        alert: the alert as it is now.
+        event: what happened to it.
+        summary: one sentence for people.
+        frame: the frame to show, if it is still known.
+        at: now; they are due at once.
+
+    Returns:
+        How many were made.
+    """
+    content = _content(alert, summary=summary, frame=frame)
+    served = [
+        row.id
+        for row in connection.execute(select(channels.c.id, channels.c.lines))
+        if row.lines is None or alert.line in row.lines
+    ]
+    rows = [
+        {
+            "id": str(uuid4()),
+            "alert_id": alert.alert_id,
+            "channel_id": channel_id,
+            "event": event,
+            "created_at": at,
+            "content": content,
+            "state": Delivery.WAITING,
+            "attempt_count": 0,
+            "next_attempt_at": at,
+        }
+        for channel_id in served
+    ]
+    if rows:
+        connection.execute(insert(notifications), rows)
+    return len(rows)
+
+
+def due_channels(connection: Connection, now: datetime) -> list[Channel]:
+    """Return the channels that have something to deliver now."""
+    names = set(
+        connection.scalars(
+            select(channels.c.name)
+            .join(notifications, notifications.c.channel_id == channels.c.id)
+            .where(_is_due(now), _is_next())
+            .distinct()
+        )
+    )
+    return [channel for channel in list_channels(connection) if channel.name in names]
+
+
+def claim(connection: Connection, channel: str, now: datetime) -> Notification | None:
+    """Take the notification of a channel that is due longest, for `LEASE_S`.
+
+    A worker that claims and dies loses it: after the lease somebody else claims it.
+    """
+    rows = connection.execute(
+        select(notifications, lines.c.name.label("line"), alerts.c.kind)
+        .join(channels, channels.c.id == notifications.c.channel_id)
+        .join(alerts, alerts.c.id == notifications.c.alert_id)
+        .join(lines, lines.c.id == alerts.c.line_id)
+        .where(channels.c.name == channel, _is_due(now), _is_next())
+        .order_by(notifications.c.next_attempt_at, notifications.c.created_at)
+        .limit(_CHOICE)
+    ).all()
+    for row in rows:
+        changed = connection.execute(
+            update(notifications)
+            .where(
+                notifications.c.id == row.id,
+                notifications.c.attempt_count == row.attempt_count,
+                _is_due(now),
+            )
+            .values(
+                attempt_count=row.attempt_count + 1,
+                next_attempt_at=now + timedelta(seconds=LEASE_S),
+                error=None,
+            )
+        ).rowcount
+        if changed == 1:
+            return _notification(row._mapping)  # noqa: SLF001  (public, whatever its name says)
+    return None
+
+
+def delivered(connection: Connection, notification: Notification, at: datetime) -> None:
+    """Note that the channel has taken a notification: a fact, whoever holds the claim by now."""
+    connection.execute(
+        update(notifications)
+        .where(
+            notifications.c.id == notification.notification_id,
+            notifications.c.state != Delivery.DELIVERED,
+        )
+        .values(state=Delivery.DELIVERED, delivered_at=at, next_attempt_at=None, error=None)
+    )
+
+
+def postpone(
+    connection: Connection, notification: Notification, *, error: str, until: datetime
+) -> bool:
+    """Try a notification again later; False when another worker holds the claim by now."""
+    return (
+        connection.execute(
+            update(notifications)
+            .where(*_is_claimed(notification))
+            .values(next_attempt_at=until, error=error)
+        ).rowcount
+        == 1
+    )
+
+
+def give_up(connection: Connection, notification: Notification, *, error: str) -> bool:
+    """Let a notification fail; False when another worker holds the claim by now."""
+    return (
+        connection.execute(
+            update(notifications)
+            .where(*_is_claimed(notification))
+            .values(state=Delivery.FAILED, next_attempt_at=None, error=error)
+        ).rowcount
+        == 1
+    )
+
+
+def give_up_abandoned(connection: Connection, channel: str, now: datetime) -> list[str]:
+    """Let those of a channel fail whose last attempt ended with its worker; return their ids."""
+    return list(
+        connection.scalars(
+            update(notifications)
+            .where(
+                notifications.c.channel_id.in_(
+                    select(channels.c.id).where(channels.c.name == channel)
+                ),
+                notifications.c.attempt_count >= ATTEMPT_LIMIT,
+                _is_due(now),
+            )
+            .values(state=Delivery.FAILED, next_attempt_at=None, error=ABANDONED)
+            .returning(notifications.c.id)
+        )
+    )
+
+
+def is_idle(connection: Connection, now: datetime) -> bool:
+    """Say whether no notification is due or being sent; one that waits for its retry may remain."""
+    # A claim clears the error of the attempt before: that tells one being sent from one that waits
+    # for its retry.
+    is_sending = (notifications.c.attempt_count > 0) & notifications.c.error.is_(None)
+    return not connection.scalar(
+        select(
+            exists(
+                select(notifications.c.id).where(
+                    notifications.c.state == Delivery.WAITING,
+                    _is_next(),
+                    or_(notifications.c.next_attempt_at <= now, is_sending),
+                )
+            )
+        )
+    )
+
+
+def _is_due(now: datetime) -> ColumnElement[bool]:
+    return (notifications.c.state == Delivery.WAITING) & (notifications.c.next_attempt_at <= now)
+
+
+def _is_next() -> ColumnElement[bool]:
+    """Hold back "resolved" while the same channel was not told "opened"."""
+    first = notifications.alias("first")
+    return ~exists().where(
+        notifications.c.event == Event.RESOLVED,
+        first.c.event == Event.OPENED,
+        first.c.state == Delivery.WAITING,
+        first.c.alert_id == notifications.c.alert_id,
+        first.c.channel_id == notifications.c.channel_id,
+    )
+
+
+def _is_claimed(notification: Notification) -> tuple[ColumnElement[bool], ...]:
+    return (
+        notifications.c.id == notification.notification_id,
+        notifications.c.state == Delivery.WAITING,
+        notifications.c.attempt_count == notification.attempt_count,
+    )
+
+
+def _content(alert: Alert, *, summary: str, frame: AlertFrame | None) -> dict[str, Any]:
+    shown = None if frame is None else asdict(frame)
+    if shown is not None:
+        shown["captured_at"] = shown["captured_at"].isoformat()
+    return {
+        "summary": summary,
+        "opened_at": alert.opened_at.isoformat(),
+        "resolved_at": None if alert.resolved_at is None else alert.resolved_at.isoformat(),
+        "frame_count": alert.frame_count,
+        "frame_id": alert.frame_id,
+        "frame": shown,
+    }
+
+
+def _notification(row: Mapping[Any, Any]) -> Notification:
+    content = row["content"]
+    return Notification(
+        notification_id=row["id"],
+        event=Event(row["event"]),
+        created_at=row["created_at"],
+        attempt_count=row["attempt_count"] + 1,
+        alert_id=row["alert_id"],
+        line=row["line"],
+        kind=AlertKind(row["kind"]),
+        summary=content["summary"],
+        opened_at=datetime.fromisoformat(content["opened_at"]),
+        resolved_at=None
+        if content["resolved_at"] is None
+        else datetime.fromisoformat(content["resolved_at"]),
+        frame_count=content["frame_count"],
+        frame_id=content["frame_id"],
+        frame=_frame(content["frame"]),
+    )
+
+
+def _frame(shown: dict[str, Any] | None) -> AlertFrame | None:
+    if shown is None:
+        return None
+    verdict = shown["verdict"]
+    return AlertFrame(
+        **{
+            **shown,
+            "captured_at": datetime.fromisoformat(shown["captured_at"]),
+            "verdict": None if verdict is None else Verdict(verdict),
+        }
+    )

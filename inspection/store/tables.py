@@ -1,0 +1,323 @@
+"""The tables of the database, the same on SQLite and PostgreSQL; `migrations/` makes them."""
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.types import TypeDecorator
+
+from inspection.errors import InspectionError
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Dialect
+
+
+class Moment(TypeDecorator[datetime]):
+    """An aware time, kept and given back in UTC: SQLite would forget the zone."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: "Dialect") -> datetime | None:
+        """Return the time in UTC.
+
+        Raises:
+            InspectionError: it has no zone and could be any of 24 moments.
+        """
+        del dialect
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise InspectionError(f"the time {value} has no zone; the database takes aware times")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: "Dialect") -> datetime | None:
+        """Return the time as aware UTC."""
+        del dialect
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+#: SQLite counts up by itself only for a column declared INTEGER.
+Id = BigInteger().with_variant(Integer(), "sqlite")
+#: Python's None becomes NULL, not JSON's null.
+Json = JSON(none_as_null=True)
+
+
+def _ledger_key(*, index: bool = False) -> Column[int]:
+    of_ledger = ForeignKey("ledger.id", ondelete="CASCADE")
+    return Column(
+        "ledger_id", Id, of_ledger, primary_key=True, autoincrement=False, index=index or None
+    )
+
+
+def _partial_index(name: str | None, *columns: str, where: str, unique: bool = False) -> Index:
+    condition = text(where)
+    return Index(name, *columns, unique=unique, sqlite_where=condition, postgresql_where=condition)
+
+
+lines = Table(
+    "lines",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("name", String(64), nullable=False, unique=True),
+    #: Name of the product being made now.
+    Column("product", Text),
+    Column("rule_k", Integer, nullable=False),
+    Column("rule_n", Integer, nullable=False),
+    Column("rule_group_s", Double, nullable=False),
+    Column("pictures", String(32), nullable=False),
+    Column("sample_rate", Double, nullable=False),
+    Column("is_paused", Boolean, nullable=False),
+)
+
+stations = Table(
+    "stations",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("line_id", Id, ForeignKey("lines.id"), nullable=False),
+    Column("name", String(64), nullable=False),
+    UniqueConstraint("line_id", "name"),
+)
+
+cameras = Table(
+    "cameras",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("station_id", Id, ForeignKey("stations.id"), nullable=False, index=True),
+    Column("name", String(64), nullable=False, unique=True),
+    #: Fields of `inspection.domain.line.Source`.
+    Column("source", Json, nullable=False),
+    Column("product", Text),
+    Column("encoding", String(16), nullable=False),
+    Column("quality", Integer, nullable=False),
+    Column("rate_hz", Double),
+    Column("frames", BigInteger),
+    Column("overflow", String(16), nullable=False),
+    Column("backlog_limit", Integer, nullable=False),
+)
+
+products = Table(
+    "products",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    #: Words that describe it and its defects, given to the model; a list, or NULL for the default.
+    Column("words", Json),
+    #: Line that made it first; NULL when unknown.
+    Column("line_id", Id, ForeignKey("lines.id")),
+)
+
+thresholds = Table(
+    "thresholds",
+    metadata,
+    Column("id", Id, primary_key=True),
+    #: `line_id/station_id/camera_id/product`: a unique constraint takes every NULL for another.
+    Column("scope", Text, nullable=False),
+    Column("line_id", Id, ForeignKey("lines.id"), nullable=False, index=True),
+    Column("product", Text),
+    Column("station_id", Id, ForeignKey("stations.id")),
+    Column("camera_id", Id, ForeignKey("cameras.id")),
+    Column("version", Integer, nullable=False),
+    #: NULL withdraws the threshold.
+    Column("value", Double),
+    Column("set_at", Moment, nullable=False),
+    Column("set_by", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    UniqueConstraint("scope", "version"),
+)
+
+ledger = Table(
+    "ledger",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("camera_id", Id, ForeignKey("cameras.id"), nullable=False),
+    Column("captured_at", Moment, nullable=False),
+    Column("sequence_number", BigInteger, nullable=False),
+    Column("outcome", String(16), nullable=False),
+    #: Why it is uninspected, or the cause of its drop; NULL when inspected.
+    Column("reason", String(32)),
+    Column("detail", Text),
+    #: Where the camera stood when the frame was recorded.
+    Column("line_id", Id, ForeignKey("lines.id"), nullable=False),
+    Column("station_id", Id, ForeignKey("stations.id"), nullable=False),
+    Column("product", Text),
+    Column("part_serial", Text),
+    Column("lot", Text),
+    Column("trigger_id", Text),
+    #: The kept picture; NULL when none is kept.
+    Column("picture_sha256", String(64)),
+    Column("picture_media_type", String(64)),
+    Column("picture_size_bytes", BigInteger),
+    Column("recorded_at", Moment, nullable=False),
+    # captured_at is in the key because a table partitioned by time must have it there.
+    UniqueConstraint("camera_id", "captured_at", "sequence_number"),
+    CheckConstraint("outcome IN ('inspected', 'uninspected', 'dropped')", name="outcome"),
+    Index(None, "camera_id", "sequence_number"),
+    _partial_index(None, "part_serial", where="part_serial IS NOT NULL"),
+    _partial_index(None, "lot", where="lot IS NOT NULL"),
+)
+
+inspections = Table(
+    "inspections",
+    metadata,
+    _ledger_key(),
+    # The next four repeat the ledger's so that one index can select and sort.
+    Column("captured_at", Moment, nullable=False),
+    Column("line_id", Id, nullable=False),
+    Column("camera_id", Id, nullable=False),
+    Column("product", Text),
+    Column("score", Double, nullable=False),
+    Column("verdict", String(16), nullable=False),
+    Column("threshold_id", Id, ForeignKey("thresholds.id")),
+    #: Copied, so that the row explains its verdict by itself.
+    Column("threshold_value", Double),
+    Column("checkpoint_hash", String(64), nullable=False),
+    Column("waited_ms", Double, nullable=False),
+    Column("inference_ms", Double, nullable=False),
+    #: From exposure to the row: captured_at to recorded_at.
+    Column("latency_ms", Double, nullable=False),
+    CheckConstraint(
+        "verdict = 'pending' AND threshold_value IS NULL"
+        " OR verdict = 'NG' AND score > threshold_value"
+        " OR verdict = 'OK' AND score <= threshold_value",
+        name="verdict",
+    ),
+    Index(None, "captured_at", "ledger_id"),
+    Index(None, "line_id", "captured_at", "ledger_id"),
+    Index(None, "camera_id", "captured_at", "ledger_id"),
+    _partial_index("ix_inspections_ng", "captured_at", "ledger_id", where="verdict = 'NG'"),
+)
+
+maps = Table(
+    "maps",
+    metadata,
+    _ledger_key(),
+    Column("taps", Integer, nullable=False),
+    Column("rows", Integer, nullable=False),
+    Column("columns", Integer, nullable=False),
+    #: float16, little-endian, C order.
+    Column("data", LargeBinary, nullable=False),
+)
+
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("line_id", Id, ForeignKey("lines.id"), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("opened_at", Moment, nullable=False),
+    Column("last_at", Moment, nullable=False),
+    #: When a frame last joined, by the worker's clock: replayed frames may be years old.
+    Column("touched_at", Moment, nullable=False),
+    Column("frame_count", Integer, nullable=False),
+    #: First frame: `camera/sequence_number`.
+    Column("frame_id", Text, nullable=False),
+    Column("summary", Text, nullable=False),
+    Column("acknowledged_at", Moment),
+    Column("acknowledged_by", Text),
+    Column("resolved_at", Moment),
+    # One unresolved alert for each line and kind, whoever races.
+    _partial_index(
+        "uq_alerts_unresolved", "line_id", "kind", where="resolved_at IS NULL", unique=True
+    ),
+    Index(None, "opened_at"),
+)
+
+alert_frames = Table(
+    "alert_frames",
+    metadata,
+    Column("alert_id", Id, ForeignKey("alerts.id", ondelete="CASCADE"), primary_key=True),
+    _ledger_key(index=True),
+)
+
+#: Frames the alert worker has not looked at yet: written with the ledger row, deleted by it.
+alert_outbox = Table(
+    "alert_outbox",
+    metadata,
+    _ledger_key(),
+    Column("line_id", Id, ForeignKey("lines.id"), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("captured_at", Moment, nullable=False),
+)
+
+channels = Table(
+    "channels",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("name", String(64), nullable=False, unique=True),
+    Column("kind", String(16), nullable=False),
+    Column("url", Text),
+    #: Signs what is sent; never logged, never audited.
+    Column("secret", Text),
+    #: Names of the lines it listens to; NULL for all.
+    Column("lines", Json),
+)
+
+notifications = Table(
+    "notifications",
+    metadata,
+    #: A UUID: the receiver's key against doubles.
+    Column("id", String(36), primary_key=True),
+    Column("alert_id", Id, ForeignKey("alerts.id", ondelete="CASCADE"), nullable=False),
+    Column("channel_id", Id, ForeignKey("channels.id", ondelete="CASCADE"), nullable=False),
+    #: opened or resolved.
+    Column("event", String(16), nullable=False),
+    Column("created_at", Moment, nullable=False),
+    #: What is told, as it was then: every attempt sends the same.
+    Column("content", Json, nullable=False),
+    #: waiting, delivered or failed.
+    Column("state", String(16), nullable=False),
+    Column("attempt_count", Integer, nullable=False),
+    Column("next_attempt_at", Moment),
+    Column("delivered_at", Moment),
+    Column("error", Text),
+    UniqueConstraint("alert_id", "channel_id", "event"),
+    Index(None, "state", "next_attempt_at"),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("at", Moment, nullable=False),
+    Column("who", Text, nullable=False),
+    #: created, changed or set.
+    Column("action", String(32), nullable=False),
+    #: line, camera, product, threshold or channel.
+    Column("thing", String(32), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("before", Json),
+    Column("after", Json),
+    Index(None, "at"),
+    Index(None, "thing", "name"),
+)

@@ -1,0 +1,1 @@
+"""Frames in flight: one Redis stream per camera."""

@@ -1,0 +1,294 @@
+"""What is written to Redis: every key, its type and every field.
+
+One hash tag a camera keeps its keys on one server. `v` is the version of the wire format; an
+entry of another version is refused. Numbers are decimal ASCII, texts UTF-8. Optional fields are
+left out when nobody gave them; fields that are not listed here are ignored.
+
+inspection:{CAMERA}:frames        stream   frames that wait or are being inspected
+    entry id                milliseconds-sequence_number (`inspection.domain.frame.EntryId`)
+    v                       1
+    sequence_number         the number in the entry id again
+    captured_at_ms          exposure, milliseconds since 1970; the entry id's time may be later,
+                            because ids go on increasing when a clock is set back
+    payload                 the encoded picture
+    media_type              image/jpeg, image/png or application/octet-stream
+    product, part_serial, lot, trigger_id     optional
+    group `inspectors`      everybody who inspects
+
+inspection:{CAMERA}:drops         stream   frames that were dropped and are not in the ledger yet
+    entry id                given by the server
+    v, sequence_number, captured_at_ms
+    cause                   a value of `inspection.domain.ledger.Cause`
+
+inspection:{CAMERA}:dead-letters  stream   entries nobody could inspect, at most about 1,000
+    entry id                given by the server
+    every field of the original entry; its payload only up to the limit of an entry
+    entry_id                id of the original entry
+    reason                  a value of `inspection.domain.ledger.Reason`
+    detail                  one sentence for people
+    dead_lettered_at_ms     milliseconds since 1970
+
+inspection:{CAMERA}:suspects      hash     entry id -> how often it was tried alone
+
+inspection:{CAMERA}:state         hash     what the camera is doing, for people
+    v
+    state                   one word: starting, live, waiting, drained, failed …
+    detail                  one sentence for people, may be empty
+    reported_at_ms          milliseconds since 1970
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import get_args
+
+from inspection.domain.frame import (
+    EntryId,
+    Frame,
+    FrameIdentity,
+    MediaType,
+    milliseconds,
+    moment,
+)
+from inspection.domain.ledger import Cause, Reason
+from inspection.errors import CodecError
+
+#: Version of the wire format.
+SCHEMA = b"1"
+#: The consumer group of all inspectors.
+GROUP = "inspectors"
+#: Bytes the payload of an entry may have.
+ENTRY_LIMIT_BYTES = 32 * 1024 * 1024
+
+#: Last millisecond a `datetime` can hold: the end of the year 9999.
+_LAST_MS = 253_402_300_799_999
+#: Digits of the largest number an entry id can hold, 2^64 - 1.
+_MOST_DIGITS = 20
+_TEXTS = ("product", "part_serial", "lot", "trigger_id")
+_MEDIA_TYPES: Mapping[bytes, MediaType] = {name.encode(): name for name in get_args(MediaType)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class CameraState:
+    """What a camera says it is doing."""
+
+    #: One word: starting, live, waiting, drained, failed …
+    state: str
+    #: One sentence for people; may be empty.
+    detail: str
+    reported_at: datetime
+
+
+def frames_key(camera: str) -> str:
+    """Return the key of the stream of frames."""
+    return f"inspection:{{{camera}}}:frames"
+
+
+def drops_key(camera: str) -> str:
+    """Return the key of the stream of drop records."""
+    return f"inspection:{{{camera}}}:drops"
+
+
+def dead_letters_key(camera: str) -> str:
+    """Return the key of the dead-letter stream."""
+    return f"inspection:{{{camera}}}:dead-letters"
+
+
+def suspects_key(camera: str) -> str:
+    """Return the key of the hash that counts attempts on single frames."""
+    return f"inspection:{{{camera}}}:suspects"
+
+
+def state_key(camera: str) -> str:
+    """Return the key of the hash that says what the camera is doing."""
+    return f"inspection:{{{camera}}}:state"
+
+
+def encode(frame: Frame) -> dict[bytes, bytes]:
+    """Return the fields of the frame's entry.
+
+    Raises:
+        CodecError: the exposure was made before 1970.
+    """
+    fields = {
+        **_encoded_identity(frame.identity),
+        b"payload": frame.payload,
+        b"media_type": frame.media_type.encode(),
+    }
+    for name in _TEXTS:
+        text: str | None = getattr(frame, name)
+        if text is not None:
+            fields[name.encode()] = _encoded_text(text)
+    return fields
+
+
+def decode(
+    camera: str,
+    entry_id: EntryId,
+    fields: Mapping[bytes, bytes],
+    *,
+    limit_bytes: int = ENTRY_LIMIT_BYTES,
+) -> Frame:
+    """Return the frame of an entry.
+
+    Raises:
+        CodecError: another version wrote it (`schema`), its payload has more than `limit_bytes`
+            (`too_large`), or a field is missing or holds nonsense (`malformed`).
+    """
+    _check_schema(fields)
+    payload = _field(fields, b"payload")
+    if len(payload) > limit_bytes:
+        raise CodecError(
+            Reason.TOO_LARGE, f"the picture has {len(payload)} bytes; the limit is {limit_bytes}"
+        )
+    found = _decoded_identity(camera, fields)
+    if found.sequence_number != entry_id.sequence_number:
+        raise CodecError(
+            Reason.MALFORMED,
+            f"entry {entry_id} says it is frame {found.sequence_number}",
+        )
+    media_type = _MEDIA_TYPES.get(_field(fields, b"media_type"))
+    if media_type is None:
+        raise CodecError(Reason.MALFORMED, f"media type {fields[b'media_type'][:80]!r} is unknown")
+    return Frame(
+        identity=found,
+        payload=payload,
+        media_type=media_type,
+        product=_text(fields, b"product"),
+        part_serial=_text(fields, b"part_serial"),
+        lot=_text(fields, b"lot"),
+        trigger_id=_text(fields, b"trigger_id"),
+    )
+
+
+def identity(camera: str, entry_id: EntryId, fields: Mapping[bytes, bytes] | None) -> FrameIdentity:
+    """Return the best that can be known of an entry's identity, however damaged it is.
+
+    The sequence number is the entry id's. The time is the exposure's if the fields say it and the
+    entry id's otherwise.
+    """
+    try:
+        captured_at = _time(fields or {}, b"captured_at_ms")
+    except CodecError:
+        captured_at = moment(min(entry_id.time_ms, _LAST_MS))
+    return FrameIdentity(
+        camera=camera, sequence_number=entry_id.sequence_number, captured_at=captured_at
+    )
+
+
+def encode_drop(dropped: FrameIdentity, cause: Cause) -> dict[bytes, bytes]:
+    """Return the fields of a drop record."""
+    return {**_encoded_identity(dropped), b"cause": cause.value.encode()}
+
+
+def decode_drop(camera: str, fields: Mapping[bytes, bytes]) -> tuple[FrameIdentity, Cause]:
+    """Return who was dropped and why.
+
+    Raises:
+        CodecError: as for `decode`.
+    """
+    _check_schema(fields)
+    cause = _field(fields, b"cause")
+    try:
+        return _decoded_identity(camera, fields), Cause(cause.decode())
+    except ValueError as error:
+        raise CodecError(Reason.MALFORMED, f"the cause {cause[:80]!r} is unknown") from error
+
+
+def encode_dead_letter(
+    entry_id: EntryId, reason: str, detail: str, at: datetime
+) -> dict[bytes, bytes]:
+    """Return what a dead letter has beside the fields of the original entry."""
+    return {
+        b"entry_id": str(entry_id).encode(),
+        b"reason": reason.encode(),
+        b"detail": _encoded_text(detail),
+        b"dead_lettered_at_ms": b"%d" % milliseconds(at),
+    }
+
+
+def encode_state(state: CameraState) -> dict[bytes, bytes]:
+    """Return the fields of the state hash."""
+    return {
+        b"v": SCHEMA,
+        b"state": _encoded_text(state.state),
+        b"detail": _encoded_text(state.detail),
+        b"reported_at_ms": b"%d" % milliseconds(state.reported_at),
+    }
+
+
+def decode_state(fields: Mapping[bytes, bytes]) -> CameraState:
+    """Return what the camera last said.
+
+    Raises:
+        CodecError: as for `decode`.
+    """
+    _check_schema(fields)
+    return CameraState(
+        state=_text(fields, b"state") or "",
+        detail=_text(fields, b"detail") or "",
+        reported_at=_time(fields, b"reported_at_ms"),
+    )
+
+
+def _encoded_identity(known: FrameIdentity) -> dict[bytes, bytes]:
+    captured_at_ms = milliseconds(known.captured_at)
+    if captured_at_ms < 0:
+        raise CodecError(Reason.MALFORMED, f"frame {known.frame_id} was made before 1970")
+    return {
+        b"v": SCHEMA,
+        b"sequence_number": b"%d" % known.sequence_number,
+        b"captured_at_ms": b"%d" % captured_at_ms,
+    }
+
+
+def _decoded_identity(camera: str, fields: Mapping[bytes, bytes]) -> FrameIdentity:
+    return FrameIdentity(
+        camera=camera,
+        sequence_number=_number(fields, b"sequence_number"),
+        captured_at=_time(fields, b"captured_at_ms"),
+    )
+
+
+def _check_schema(fields: Mapping[bytes, bytes]) -> None:
+    version = _field(fields, b"v")
+    if version != SCHEMA:
+        raise CodecError(
+            Reason.SCHEMA, f"the entry has version {version[:80]!r}, this program reads {SCHEMA!r}"
+        )
+
+
+def _field(fields: Mapping[bytes, bytes], name: bytes) -> bytes:
+    try:
+        return fields[name]
+    except KeyError:
+        raise CodecError(Reason.MALFORMED, f"the entry has no {name.decode()}") from None
+
+
+def _number(fields: Mapping[bytes, bytes], name: bytes) -> int:
+    digits = _field(fields, name)
+    if not digits.isdigit() or len(digits) > _MOST_DIGITS:
+        raise CodecError(Reason.MALFORMED, f"{name.decode()} {digits[:80]!r} is no number")
+    return int(digits)
+
+
+def _time(fields: Mapping[bytes, bytes], name: bytes) -> datetime:
+    time_ms = _number(fields, name)
+    if time_ms > _LAST_MS:
+        raise CodecError(Reason.MALFORMED, f"{name.decode()} {time_ms} is after the year 9999")
+    return moment(time_ms)
+
+
+def _text(fields: Mapping[bytes, bytes], name: bytes) -> str | None:
+    encoded = fields.get(name)
+    if encoded is None:
+        return None
+    try:
+        return encoded.decode()
+    except UnicodeDecodeError as error:
+        raise CodecError(Reason.MALFORMED, f"{name.decode()} is not UTF-8") from error
+
+
+def _encoded_text(text: str) -> bytes:
+    # File names may hold bytes that are no text; a question mark is better than a lost frame.
+    return text.encode(errors="replace")

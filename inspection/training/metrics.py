@@ -1,0 +1,64 @@
+"""How well anomaly scores and maps tell defective from good: the field's usual figures."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interval:
+    """A figure with its bootstrap interval."""
+
+    #: The figure on all examples.
+    value: float
+    #: Lower end of the 95 % interval.
+    low: float
+    #: Upper end of the 95 % interval.
+    high: float
+
+
+def auroc(labels: NDArray[np.integer], scores: NDArray[np.floating]) -> float:
+    """Return the area under the receiver operating characteristic; labels are 0 or 1."""
+    return float(roc_auc_score(labels, scores))
+
+
+def average_precision(labels: NDArray[np.integer], scores: NDArray[np.floating]) -> float:
+    """Return the area under the precision-recall steps; labels are 0 or 1."""
+    return float(average_precision_score(labels, scores))
+
+
+def f1_max(labels: NDArray[np.integer], scores: NDArray[np.floating]) -> float:
+    """Return the best F1 over all thresholds; labels are 0 or 1."""
+    precision, recall, _ = precision_recall_curve(labels, scores)
+    total = precision + recall
+    f1 = np.divide(2 * precision * recall, total, out=np.zeros_like(total), where=total > 0)
+    return float(f1.max())
+
+
+def recall_above(
+    good_scores: NDArray[np.floating],
+    defective_scores: NDArray[np.floating],
+    quantile: float,
+) -> float:
+    """Return the share of defective scores above a quantile of the good ones."""
+    return float((defective_scores > np.quantile(good_scores, quantile)).mean())
+
+
+def bootstrap_auroc(
+    labels: NDArray[np.integer],
+    scores: NDArray[np.floating],
+    *,
+    rounds_count: int = 1000,
+    seed: int = 0,
+) -> Interval:
+    """Return the AUROC with a 95 % interval, drawing good and defective examples separately."""
+    rng = np.random.default_rng(seed)
+    groups = [np.flatnonzero(labels == label) for label in (0, 1)]
+    values = []
+    for _ in range(rounds_count):
+        drawn = np.concatenate([rng.choice(group, len(group)) for group in groups])
+        values.append(auroc(labels[drawn], scores[drawn]))
+    low, high = np.quantile(values, [0.025, 0.975])
+    return Interval(value=auroc(labels, scores), low=float(low), high=float(high))

@@ -1,0 +1,111 @@
+"""What training minimises: the losses of AVA-DINO as its code computes them."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from inspection.model.ava_dino import AvaDinoAnswer, draw_map
+
+#: Keeps the logarithm of the focal loss finite.
+FOCAL_SMOOTHING = 1e-5
+#: Focal loss: how much less an already well judged pixel counts.
+FOCAL_GAMMA = 2
+#: Dice: keeps an empty mask from dividing by zero.
+DICE_SMOOTHING = 1.0
+
+#: Shares of the four terms in the sum.
+AWARENESS_WEIGHT = 0.25
+SEGMENTATION_WEIGHT = 0.5
+GLOBAL_WEIGHT = 0.25
+ROUTING_WEIGHT = 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Losses:
+    """The terms of the objective, each a scalar."""
+
+    #: Focal + Dice of the awareness map.
+    awareness: Tensor
+    #: Focal + Dice of the anomaly map.
+    segmentation: Tensor
+    #: Cross entropy of the image's logits.
+    image: Tensor
+    #: Squared distance of the routing from the label.
+    routing: Tensor
+
+    @property
+    def total(self) -> Tensor:
+        """Return the weighted sum that is minimised."""
+        return (
+            AWARENESS_WEIGHT * self.awareness
+            + SEGMENTATION_WEIGHT * self.segmentation
+            + GLOBAL_WEIGHT * self.image
+            + ROUTING_WEIGHT * self.routing
+        )
+
+
+def losses(
+    answer: AvaDinoAnswer, masks: Tensor, labels: Tensor, grid_shape: tuple[int, int]
+) -> Losses:
+    """Compare a head's answer with the truth.
+
+    ``masks`` is ``(B, H, W)`` with 1 on defects and sets the resolution of the maps, ``labels``
+    ``(B,)`` int64 with 1 for anomalous; ``grid_shape`` is the patch grid ``(h, w)``.
+    """
+    size_px = (masks.shape[-2], masks.shape[-1])
+    anomaly_map = draw_map(answer.patch_logits.unflatten(2, grid_shape), size_px)
+    awareness_map = draw_map(answer.awareness_logits.unflatten(2, grid_shape), size_px)
+    wanted = torch.stack([1 - labels, labels], dim=1).to(answer.routing.dtype)
+    return Losses(
+        awareness=focal(awareness_map, masks) + dice(awareness_map, masks),
+        segmentation=focal(anomaly_map, masks) + dice(anomaly_map, masks),
+        image=functional.cross_entropy(answer.global_logits, labels),
+        routing=((answer.routing - wanted) ** 2).mean(dim=0).sum(),
+    )
+
+
+def focal(anomaly_map: Tensor, masks: Tensor) -> Tensor:
+    """Return the focal loss of a map in [0, 1] against masks of 0 and 1, mean over all pixels."""
+    target = masks.clamp(FOCAL_SMOOTHING, 1 - FOCAL_SMOOTHING)
+    truth_share = target * anomaly_map + (1 - target) * (1 - anomaly_map) + FOCAL_SMOOTHING
+    return (-((1 - truth_share) ** FOCAL_GAMMA) * truth_share.log()).mean()
+
+
+def dice(anomaly_map: Tensor, masks: Tensor) -> Tensor:
+    """Return the soft Dice loss of a map in [0, 1] against masks, per image, then the mean."""
+    overlap = (anomaly_map * masks).flatten(1).sum(dim=1)
+    area = anomaly_map.flatten(1).sum(dim=1) + masks.flatten(1).sum(dim=1)
+    return (1 - (2 * overlap + DICE_SMOOTHING) / (area + DICE_SMOOTHING)).mean()
+
+
+#: A patch counts as defective when more of it than this is covered, and as good when none is.
+COVERED_SHARE = 0.1
+#: How much more a defective patch counts than a good one.
+DEFECTIVE_PATCH_WEIGHT = 4.0
+#: The image's score is taken from so many of its worst patches.
+WORST_PATCHES_COUNT = 2
+
+
+def patch_guidance(answer: AvaDinoAnswer, masks: Tensor, grid_shape: tuple[int, int]) -> Tensor:
+    """Return the cross entropy of every tap's patches, which a backbone without training needs.
+
+    Patches that a defect merely touches are left out.
+    """
+    covered = functional.adaptive_avg_pool2d(masks[:, None], grid_shape).flatten(1)  # (B, N)
+    target = (covered > COVERED_SHARE).float()
+    weight = torch.where(target > 0, DEFECTIVE_PATCH_WEIGHT, (covered == 0).float())
+    target = target[:, None].expand_as(answer.patch_logits)
+    weight = weight[:, None].expand_as(answer.patch_logits)
+    summed = functional.binary_cross_entropy_with_logits(
+        answer.patch_logits, target, weight, reduction="sum"
+    )
+    return summed / weight.sum()
+
+
+def score_guidance(answer: AvaDinoAnswer, labels: Tensor) -> Tensor:
+    """Return the cross entropy of the anomaly score, which is the worst of the anomaly map."""
+    patches = answer.patch_logits.sigmoid().mean(dim=1)  # (B, N)
+    worst = patches.topk(WORST_PATCHES_COUNT, dim=1).values.mean(dim=1)
+    return functional.binary_cross_entropy(worst.clamp(1e-4, 1 - 1e-4), labels.float())

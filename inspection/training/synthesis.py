@@ -1,0 +1,128 @@
+"""Training examples from the renderer: pairs of the same part, once good and once defective."""
+
+import json
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from inspection.capture.rendering import PRODUCTS, defects_of, render_part
+
+#: Names that take the product's place now and then, so that an unknown name still works.
+STAND_IN_NAMES = (
+    "object", "part", "piece", "product", "item", "component", "surface", "material", "sample",
+    "workpiece", "article", "casting", "plate", "disc", "ring", "tile", "bottle", "cable", "pill",
+    "capsule", "screw", "nut", "bolt", "leather", "wood", "carpet", "grid", "zipper", "toothbrush",
+    "transistor", "circuit board", "candle", "cashew", "chewing gum", "macaroni", "pipe", "bracket",
+    "tube", "leaf", "coffee leaf", "cloth", "paper", "box", "lid", "bearing", "gasket", "spring",
+    "connector", "magnet", "motor part", "glass", "lens", "foil", "film", "sheet", "cap", "can",
+)  # fmt: skip
+
+_PICTURES_FILE = "pictures.npy"
+_MASKS_FILE = "masks.npy"
+_TABLE_FILE = "table.json"
+#: Pairs that one worker renders at a time.
+_PORTION_COUNT = 32
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """What is rendered into a set of examples."""
+
+    #: Pairs of a good and a defective picture.
+    pairs_count: int
+    #: Seed of the first pair; pair `i` has seed `first_seed + i`.
+    first_seed: int
+    #: Edge of a stored picture.
+    size_px: int
+    #: Edges at which parts are rendered in turn before they are shrunk to `size_px`.
+    rendered_sizes_px: tuple[int, ...]
+    #: Products in turn; one may stand there several times.
+    products: tuple[str, ...] = tuple(PRODUCTS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Examples:
+    """Rendered examples on disk; 2i is the good picture of pair i, 2i + 1 the defective one."""
+
+    #: ``(2 pairs, H, W, 3)`` uint8 RGB, memory-mapped.
+    pictures: NDArray[np.uint8]
+    #: ``(2 pairs, H, W)`` uint8, 1 on defects, memory-mapped.
+    masks: NDArray[np.uint8]
+    #: The product of each picture.
+    products: tuple[str, ...]
+    #: The defect of each picture, empty for a good one.
+    defects: tuple[str, ...]
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """``(2 pairs,)`` 0 for good, 1 for defective."""
+        return np.asarray([bool(defect) for defect in self.defects], dtype=np.int64)
+
+
+def render_examples(folder: Path, recipe: Recipe, *, workers_count: int) -> Examples:
+    """Render a set of examples into a folder, or open it where it was rendered before."""
+    if not (folder / _TABLE_FILE).is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        count, size_px = 2 * recipe.pairs_count, recipe.size_px
+        for name, shape in (
+            (_PICTURES_FILE, (count, size_px, size_px, 3)),
+            (_MASKS_FILE, (count, size_px, size_px)),
+        ):
+            np.lib.format.open_memmap(folder / name, mode="w+", dtype=np.uint8, shape=shape)
+        portions = range(0, recipe.pairs_count, _PORTION_COUNT)
+        spawn = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(workers_count, mp_context=spawn) as pool:
+            jobs = [pool.submit(_render_portion, folder, recipe, first) for first in portions]
+            rows = [row for job in jobs for row in job.result()]
+        (folder / _TABLE_FILE).write_text(json.dumps(rows), encoding="utf-8")
+    return open_examples(folder)
+
+
+def open_examples(folder: Path) -> Examples:
+    """Open a rendered set."""
+    rows = json.loads((folder / _TABLE_FILE).read_text(encoding="utf-8"))
+    return Examples(
+        pictures=np.load(folder / _PICTURES_FILE, mmap_mode="r"),
+        masks=np.load(folder / _MASKS_FILE, mmap_mode="r"),
+        products=tuple(product for product, _ in rows),
+        defects=tuple(defect for _, defect in rows),
+    )
+
+
+def words_for(product: str, rng: np.random.Generator, *, stand_in_share: float) -> str:
+    """Return the product's name in words, or a stand-in now and then."""
+    if rng.random() < stand_in_share:
+        return str(rng.choice(STAND_IN_NAMES))
+    return product.replace("_", " ")
+
+
+def _render_portion(folder: Path, recipe: Recipe, first: int) -> list[tuple[str, str]]:
+    cv2.setNumThreads(1)
+    pictures = np.load(folder / _PICTURES_FILE, mmap_mode="r+")
+    masks = np.load(folder / _MASKS_FILE, mmap_mode="r+")
+    rows: list[tuple[str, str]] = []
+    for index in range(first, min(first + _PORTION_COUNT, recipe.pairs_count)):
+        turn, place = divmod(index, len(recipe.products))
+        product = recipe.products[place]
+        defects = tuple(defects_of(product))
+        wanted = (None, defects[(turn + place) % len(defects)])
+        size_px = recipe.rendered_sizes_px[index % len(recipe.rendered_sizes_px)]
+        for side, defect in enumerate(wanted):
+            part = render_part(
+                product, seed=recipe.first_seed + index, size_px=size_px, defect=defect
+            )
+            pictures[2 * index + side] = shrink(part.image, recipe.size_px)
+            masks[2 * index + side] = shrink(part.mask.astype(np.uint8) * 255, recipe.size_px) > 63
+            rows.append((product, defect or ""))
+    return rows
+
+
+def shrink(picture: NDArray[np.uint8], size_px: int) -> NDArray[np.uint8]:
+    """Return a picture at another size, averaged over the area of each new pixel."""
+    shape = (size_px, size_px)
+    return np.asarray(cv2.resize(picture, shape, interpolation=cv2.INTER_AREA), dtype=np.uint8)

@@ -1,0 +1,243 @@
+"""A notification reaches its channel at least once, under one id, or has failed with a reason."""
+
+import base64
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from standardwebhooks import Webhook
+from structlog.testing import capture_logs
+
+from inspection.alerting import flips, worker
+from inspection.domain.alert import Rule
+from inspection.domain.inspection import Verdict
+from inspection.domain.notification import ATTEMPT_LIMIT, LONGEST_DELAY_S, Delivery, Event
+from inspection.store import notifications
+from inspection.store.notifications import LEASE_S
+from tests import factories
+from tests.integration.alerting.floor import Floor
+from tests.integration.alerting.receiver import Receiver
+
+SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
+UNUSABLE = "whsec_!"
+#: Longer than any wait for the next attempt.
+LONG = timedelta(seconds=2 * LONGEST_DELAY_S)
+
+
+@pytest.fixture
+def now() -> datetime:
+    """The real time: receivers refuse old signatures."""
+    return datetime.now(UTC)
+
+
+@pytest.fixture
+def hooked(empty_floor: Floor, receiver: Receiver) -> Floor:
+    """A floor whose line tells the receiver, and has one NG part."""
+    channel = factories.channel(name="hook", kind="webhook", url=receiver.url, secret=SECRET)
+    line = factories.line(rule=Rule(group_s=100 * LONGEST_DELAY_S))
+    empty_floor.add(line, "cam-1", channels=(channel,))
+    empty_floor.see(Verdict.NG)
+    return empty_floor
+
+
+def outcome(floor: Floor) -> Any:
+    (row,) = floor.rows()
+    return row
+
+
+def claim(floor: Floor, now: datetime, channel: str = "hook") -> Any:
+    with floor.database.write() as connection:
+        return notifications.claim(connection, channel, now)
+
+
+def kill_between_claim_and_delivery(floor: Floor, now: datetime) -> None:
+    flips.process(floor.database, floor.outbox()[0], now)
+    assert claim(floor, now) is not None
+
+
+def test_notification_is_delivered_with_the_facts_of_the_database(
+    hooked: Floor, receiver: Receiver, now: datetime
+) -> None:
+    worker.once(hooked.database, now)
+
+    (request,) = receiver.requests
+    (alert,) = hooked.alerts()
+    row = outcome(hooked)
+    data = Webhook(SECRET).verify(request.body, request.headers)["data"]
+    assert request.headers["webhook-id"] == row.id
+    assert (data["alert_id"], data["summary"]) == (alert.alert_id, alert.summary)
+    assert data["frame"]["score"] == 0.83
+    assert data["frame"]["threshold"] == 0.41
+    assert data["frame"]["part_serial"] == "S-0001"
+    assert (row.state, row.delivered_at, row.attempt_count) == (Delivery.DELIVERED, now, 1)
+
+
+def test_notification_keeps_its_id_and_body_when_the_first_attempt_fails(
+    hooked: Floor, receiver: Receiver, now: datetime
+) -> None:
+    receiver.answer(500, 200)
+    worker.once(hooked.database, now)
+    waiting = outcome(hooked)
+    hooked.see(Verdict.NG)
+
+    worker.once(hooked.database, now + timedelta(seconds=60))
+
+    first, second = receiver.requests
+    assert waiting.state == Delivery.WAITING
+    assert waiting.error == "answered 500: this is why"
+    assert first.headers["webhook-id"] == second.headers["webhook-id"]
+    assert first.body == second.body
+    assert (outcome(hooked).state, outcome(hooked).error) == (Delivery.DELIVERED, None)
+
+
+def test_notification_waits_before_it_is_tried_again(
+    hooked: Floor, receiver: Receiver, now: datetime
+) -> None:
+    receiver.answer(503)
+    worker.once(hooked.database, now)
+
+    worker.once(hooked.database, now + timedelta(seconds=3))
+
+    assert len(receiver.requests) == 1
+
+
+def test_notification_fails_at_once_when_the_refusal_is_permanent(
+    hooked: Floor, receiver: Receiver, now: datetime
+) -> None:
+    receiver.answer(410)
+    with capture_logs() as logs:
+        worker.once(hooked.database, now)
+
+    worker.once(hooked.database, now + LONG)
+
+    row = outcome(hooked)
+    assert len(receiver.requests) == 1
+    assert (row.state, row.error) == (Delivery.FAILED, "answered 410: this is why")
+    assert [record["event"] for record in logs] == ["notification_failed"]
+
+
+def test_notification_fails_when_every_attempt_was_refused(
+    hooked: Floor, receiver: Receiver, now: datetime
+) -> None:
+    receiver.answer(*[500] * ATTEMPT_LIMIT)
+
+    for _ in range(ATTEMPT_LIMIT + 1):
+        worker.once(hooked.database, now)
+        now += LONG
+
+    assert len(receiver.requests) == ATTEMPT_LIMIT
+    assert outcome(hooked).state == Delivery.FAILED
+
+
+def test_notification_is_delivered_under_the_same_id_when_its_worker_was_killed(
+    hooked: Floor, receiver: Receiver, now: datetime
+) -> None:
+    kill_between_claim_and_delivery(hooked, now)
+
+    worker.once(hooked.database, now + timedelta(seconds=LEASE_S - 1))
+    before = list(receiver.requests)
+    worker.once(hooked.database, now + timedelta(seconds=LEASE_S))
+
+    assert before == []
+    assert [request.headers["webhook-id"] for request in receiver.requests] == [outcome(hooked).id]
+
+
+def test_notification_fails_when_every_worker_was_killed(
+    hooked: Floor, receiver: Receiver, now: datetime
+) -> None:
+    kill_between_claim_and_delivery(hooked, now)
+    for number in range(1, ATTEMPT_LIMIT):
+        assert claim(hooked, now + number * LONG) is not None
+
+    worker.once(hooked.database, now + ATTEMPT_LIMIT * LONG)
+
+    assert receiver.requests == []
+    assert outcome(hooked).state == Delivery.FAILED
+    assert "workers ended" in outcome(hooked).error
+
+
+def test_notification_is_claimed_by_one_worker_only(hooked: Floor, now: datetime) -> None:
+    kill_between_claim_and_delivery(hooked, now)
+
+    assert claim(hooked, now) is None
+
+
+def test_late_refusal_changes_nothing_when_another_worker_holds_the_claim(
+    hooked: Floor, now: datetime
+) -> None:
+    kill_between_claim_and_delivery(hooked, now)
+    later = now + LONG
+    second = claim(hooked, later)
+    first = replace(second, attempt_count=1)
+
+    with hooked.database.write() as connection:
+        is_postponed = notifications.postpone(connection, first, error="late", until=later + LONG)
+        has_failed = notifications.give_up(connection, first, error="late")
+
+    assert (is_postponed, has_failed) == (False, False)
+    assert outcome(hooked).error is None
+
+
+def test_resolved_is_told_after_opened_when_opened_had_to_wait(
+    empty_floor: Floor, receiver: Receiver, now: datetime
+) -> None:
+    channel = factories.channel(name="hook", kind="webhook", url=receiver.url)
+    line = factories.line(rule=Rule(group_s=1.0))
+    empty_floor.add(line, "cam-1", channels=(channel,))
+    empty_floor.see(Verdict.NG)
+    receiver.answer(500)
+    worker.once(empty_floor.database, now)
+
+    worker.once(empty_floor.database, now + timedelta(seconds=2))
+    told_early = len(receiver.requests)
+    worker.once(empty_floor.database, now + LONG)
+
+    assert told_early == 1
+    assert [request.json["type"] for request in receiver.requests] == [
+        "alert.opened",
+        "alert.opened",
+        "alert.resolved",
+    ]
+
+
+def test_log_channel_writes_one_record_for_each_event(floor: Floor, now: datetime) -> None:
+    floor.see(Verdict.NG)
+
+    with capture_logs() as logs:
+        worker.once(floor.database, now)
+        worker.once(floor.database, now + timedelta(seconds=60))
+
+    (alert,) = floor.alerts()
+    known = {"line": "line-1", "alert_id": alert.alert_id, "frame_id": "cam-1/1"}
+    assert logs == [
+        {"event": "alert_opened", "log_level": "warning", "summary": alert.summary} | known,
+        {
+            "event": "alert_resolved",
+            "log_level": "info",
+            "summary": "line line-1: no NG part for 60 s; 1 frame in all",
+        }
+        | known,
+    ]
+
+
+def test_notification_fails_with_the_cure_when_the_secret_cannot_sign(
+    empty_floor: Floor, receiver: Receiver, now: datetime
+) -> None:
+    channel = factories.channel(name="hook", kind="webhook", url=receiver.url, secret=UNUSABLE)
+    empty_floor.add(factories.line(), "cam-1", channels=(channel,))
+    empty_floor.see(Verdict.NG)
+
+    worker.once(empty_floor.database, now)
+
+    assert outcome(empty_floor).state == Delivery.FAILED
+    assert "take `whsec_`" in outcome(empty_floor).error
+
+
+def test_events_of_one_alert_are_told_to_a_channel_once(floor: Floor, now: datetime) -> None:
+    floor.see(Verdict.NG)
+
+    for seconds in (0, 1, 60, 61):
+        worker.once(floor.database, now + timedelta(seconds=seconds))
+
+    assert floor.notifications() == [("log", Event.OPENED), ("log", Event.RESOLVED)]

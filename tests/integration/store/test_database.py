@@ -1,0 +1,341 @@
+"""The database: transactions, migrations and what its failures mean."""
+
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import func, insert, select, text
+from sqlalchemy.exc import IntegrityError
+
+from inspection.errors import ConfigurationError, InspectionError, UnavailableError
+from inspection.store import database as database_module
+from inspection.store import tables
+from inspection.store.database import Database, migrations_folder
+from tests.factories import NOON
+from tests.servers import free_port
+
+MIGRATE = (
+    "import sys; from inspection.store.database import Database; "
+    "Database.open(sys.argv[1]).migrate()"
+)
+CHANNEL = {"name": "log", "kind": "log"}
+
+
+def count(database: Database) -> int:
+    with database.read() as connection:
+        return connection.scalar(select(func.count()).select_from(tables.channels)) or 0
+
+
+def test_migrated_tables_are_those_of_the_program(database: Database) -> None:
+    with database.read() as connection:
+        differences = compare_metadata(MigrationContext.configure(connection), tables.metadata)
+
+    assert differences == []
+
+
+def test_migrating_again_changes_nothing(database: Database) -> None:
+    with database.write() as connection:
+        connection.execute(insert(tables.channels), CHANNEL)
+
+    database.migrate()
+
+    assert count(database) == 1
+    assert database.revision() == Database.head()
+
+
+def test_migrating_works_from_several_processes_at_once(
+    tmp_path: Path, request: pytest.FixtureRequest, database_url: str
+) -> None:
+    url = f"sqlite:///{tmp_path}/new/inspection.sqlite"
+    if database_url.startswith("postgresql"):
+        url = database_url
+        with closing(Database.open(url)) as emptied, emptied.write() as connection:
+            connection.execute(text("DROP SCHEMA public CASCADE"))
+            connection.execute(text("CREATE SCHEMA public"))
+
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", MIGRATE, url],
+            stderr=subprocess.PIPE,
+            cwd=request.config.rootpath,
+        )
+        for _ in range(3)
+    ]
+    complaints = [process.communicate()[1].decode() for process in processes]
+
+    assert [process.returncode for process in processes] == [0, 0, 0], complaints
+    with closing(Database.open(url)) as migrated:
+        migrated.check()
+
+
+def test_migrating_works_from_several_threads_at_once(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/inspection.sqlite"
+    failures: list[Exception] = []
+
+    def migrate() -> None:
+        with closing(Database.open(url)) as database:
+            try:
+                database.migrate()
+            except InspectionError as error:
+                failures.append(error)
+
+    threads = [threading.Thread(target=migrate) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert failures == []
+
+
+def test_migration_that_fails_leaves_the_tables_as_they_were(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = shutil.copytree(migrations_folder(), tmp_path / "migrations")
+    (folder / "versions" / "0002_broken.py").write_text(
+        "from alembic import op\n"
+        "import sqlalchemy as sa\n"
+        "revision, down_revision, branch_labels, depends_on = '0002', '0001', None, None\n"
+        "def upgrade():\n"
+        "    op.create_table('extra', sa.Column('id', sa.Integer()))\n"
+        "    op.add_column('lines', sa.Column('extra', sa.Integer()))\n"
+        "    op.execute('DELETE FROM channels')\n"
+        "    raise ZeroDivisionError\n"
+    )
+    monkeypatch.setattr(database_module, "migrations_folder", lambda: folder)
+    with database.write() as connection:
+        connection.execute(insert(tables.channels), CHANNEL)
+
+    with pytest.raises(ZeroDivisionError):
+        database.migrate()
+
+    with database.read() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), tables.metadata) == []
+    assert database.revision() == "0001"
+    assert count(database) == 1
+
+
+def test_migration_that_rebuilds_a_table_keeps_the_rows_that_refer_to_it(
+    site_database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = shutil.copytree(migrations_folder(), tmp_path / "migrations")
+    (folder / "versions" / "0002_rebuild.py").write_text(
+        "from alembic import op\n"
+        "import sqlalchemy as sa\n"
+        "revision, down_revision, branch_labels, depends_on = '0002', '0001', None, None\n"
+        "def upgrade():\n"
+        "    with op.batch_alter_table('lines') as batch:\n"
+        "        batch.alter_column('rule_k', type_=sa.BigInteger())\n"
+    )
+    monkeypatch.setattr(database_module, "migrations_folder", lambda: folder)
+
+    site_database.migrate()
+
+    with site_database.read() as connection:
+        assert connection.scalar(select(func.count()).select_from(tables.stations)) == 3
+        if site_database.is_sqlite:
+            assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar() == 1
+
+
+def test_check_names_the_cure_when_there_are_no_tables(tmp_path: Path) -> None:
+    with (
+        closing(Database.open(f"sqlite:///{tmp_path}/new.sqlite")) as database,
+        pytest.raises(ConfigurationError, match="inspection db upgrade"),
+    ):
+        database.check()
+
+
+def test_check_and_migrate_refuse_tables_of_a_newer_version(database: Database) -> None:
+    with database.write() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+
+    with pytest.raises(ConfigurationError, match="newer version"):
+        database.check()
+    with pytest.raises(ConfigurationError, match="newer version"):
+        database.migrate()
+
+
+def test_using_a_database_without_tables_names_the_cure(tmp_path: Path, postgres_url: str) -> None:
+    for url in (f"sqlite:///{tmp_path}/new.sqlite", postgres_url):
+        with (
+            closing(Database.open(url)) as database,
+            pytest.raises(ConfigurationError, match="inspection db upgrade"),
+        ):
+            count(database)
+
+
+def test_write_is_undone_when_its_body_raises(database: Database) -> None:
+    def write_and_fail() -> None:
+        with database.write() as connection:
+            connection.execute(insert(tables.channels), CHANNEL)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        write_and_fail()
+
+    assert count(database) == 0
+
+
+def test_broken_constraint_is_not_taken_for_an_outage(database: Database) -> None:
+    with pytest.raises(IntegrityError), database.write() as connection:
+        connection.execute(insert(tables.channels), [CHANNEL, CHANNEL])
+
+
+def test_read_sees_one_moment_while_others_write(database: Database) -> None:
+    statement = select(func.count()).select_from(tables.channels)
+    with database.read() as reading:
+        before = reading.scalar(statement)
+        with database.write() as writing:
+            writing.execute(insert(tables.channels), CHANNEL)
+        after = reading.scalar(statement)
+
+    assert (before, after) == (0, 0)
+    assert count(database) == 1
+
+
+def test_writers_wait_for_each_other_and_lose_nothing(database: Database) -> None:
+    statement = select(tables.lines.c.rule_n).where(tables.lines.c.id == 1)
+    values = {"rule_k": 1, "rule_n": 0, "rule_group_s": 1, "pictures": "", "sample_rate": 0}
+    with database.write() as connection:
+        connection.execute(insert(tables.lines).values(id=1, name="a", is_paused=False, **values))
+
+    def add() -> None:
+        for _ in range(10):
+            with database.write() as connection:
+                present = connection.scalar(statement.with_for_update()) or 0
+                change = tables.lines.update().values(rule_n=present + 1)
+                connection.execute(change)
+
+    threads = [threading.Thread(target=add) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    with database.read() as connection:
+        assert connection.scalar(statement) == 30
+
+
+def test_naive_time_is_refused(database: Database) -> None:
+    naive = NOON.replace(tzinfo=None)
+    row = {"at": naive, "who": "a", "action": "set", "thing": "line", "name": "a"}
+
+    with pytest.raises(InspectionError, match="no zone"), database.write() as connection:
+        connection.execute(insert(tables.audit), row)
+
+
+def test_sqlite_waits_for_the_disk_at_each_commit(sqlite_url: str) -> None:
+    with closing(Database.open(sqlite_url)) as database, database.read() as connection:
+        pragmas = [
+            connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+            for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
+        ]
+
+    assert pragmas == ["wal", 2, 1, 10_000]
+
+
+def test_sqlite_that_another_keeps_busy_is_unavailable(sqlite_url: str) -> None:
+    with (
+        closing(Database.open(sqlite_url)) as database,
+        closing(Database.open(f"{sqlite_url}?timeout=0.01")) as other,
+        database.write(),
+        pytest.raises(UnavailableError, match="database is locked"),
+        other.write(),
+    ):
+        pass
+
+
+def test_file_that_is_no_database_is_a_configuration_error(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("no database" * 100)
+
+    with (
+        closing(Database.open(f"sqlite:///{tmp_path}/notes.txt")) as database,
+        pytest.raises(ConfigurationError, match="no SQLite database"),
+    ):
+        database.migrate()
+
+
+def test_postgresql_that_nobody_runs_is_unavailable_in_one_sentence() -> None:
+    url = f"postgresql://operator:hush@127.0.0.1:{free_port()}/inspection"
+
+    with (
+        closing(Database.open(url)) as database,
+        pytest.raises(UnavailableError, match="does not answer") as raised,
+    ):
+        database.check()
+
+    assert "hush" not in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_postgresql_that_says_nothing_is_unavailable_within_seconds() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        port = mute.getsockname()[1]
+        url = f"postgresql://operator@127.0.0.1:{port}/inspection?connect_timeout=2"
+        started_s = time.monotonic()
+
+        with closing(Database.open(url)) as database, pytest.raises(UnavailableError):
+            database.check()
+
+    assert time.monotonic() - started_s < 8
+
+
+def test_postgresql_that_ends_a_transaction_is_unavailable_and_then_works_again(
+    postgres_database_url: str,
+) -> None:
+    end_others = text(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "WHERE pid <> pg_backend_pid() AND datname = current_database()"
+    )
+
+    def write_until_ended(database: Database, other: Database) -> None:
+        with database.write() as connection:
+            connection.execute(insert(tables.channels), CHANNEL)
+            with other.write() as ending:
+                ending.execute(end_others)
+            connection.execute(select(1))
+
+    with (
+        closing(Database.open(postgres_database_url)) as database,
+        closing(Database.open(postgres_database_url)) as other,
+    ):
+        with pytest.raises(UnavailableError):
+            write_until_ended(database, other)
+
+        assert count(database) == 0
+
+
+def test_commit_outlives_the_kill_of_the_process(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    url = f"sqlite:///{tmp_path}/inspection.sqlite"
+    program = (
+        "import os, signal, sys\n"
+        "from sqlalchemy import insert\n"
+        "from inspection.store import tables\n"
+        "from inspection.store.database import Database\n"
+        "database = Database.open(sys.argv[1])\n"
+        "database.migrate()\n"
+        "row = {'name': 'kept', 'kind': 'log'}\n"
+        "with database.write() as connection:\n"
+        "    connection.execute(insert(tables.channels), row)\n"
+        "with database.write() as connection:\n"
+        "    connection.execute(insert(tables.channels), row | {'name': 'lost'})\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+
+    ended = subprocess.run(
+        [sys.executable, "-c", program, url], check=False, cwd=request.config.rootpath
+    )
+
+    assert ended.returncode == -9
+    with closing(Database.open(url)) as database, database.read() as connection:
+        assert list(connection.scalars(select(tables.channels.c.name))) == ["kept"]

@@ -1,0 +1,193 @@
+"""Real servers on free loopback ports for as long as a test session lasts."""
+
+import contextlib
+import functools
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NoReturn
+
+import psycopg
+import pytest
+import redis
+
+#: Debian keeps PostgreSQL's programs off the PATH.
+POSTGRES_FOLDERS = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+
+INITDB_OPTIONS = ("-U", "postgres", "--auth=trust", "--no-sync", "--encoding=UTF8", "--locale=C")
+
+#: A test database is made anew each time; it need not survive a power cut.
+POSTGRES_SETTINGS = {
+    "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "",
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "shared_buffers": "32MB",
+}
+
+
+def unavailable(what: str) -> NoReturn:
+    """Skip the test because `what` is missing here; fail it where nothing may be missing."""
+    if os.environ.get("CI"):
+        pytest.fail(f"{what} (CI is set: nothing may be missing)", pytrace=False)
+    pytest.skip(what)
+
+
+def free_port() -> int:
+    """Return a TCP port of the loopback interface that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def wait_until(
+    predicate: Callable[[], Any],
+    timeout_s: float = 10.0,
+    *,
+    process: "subprocess.Popen[Any] | None" = None,
+    log: Path | None = None,
+) -> Any:
+    """Return what `predicate` says as soon as that is true.
+
+    Gives up after `timeout_s`, or at once when `process` has ended, showing the end of `log`.
+    """
+    deadline = time.monotonic() + timeout_s
+    while not (answer := predicate()):
+        ended = process is not None and process.poll() is not None
+        if ended or time.monotonic() > deadline:
+            what = (
+                f"the process ended with {process.returncode}" if ended else f"{timeout_s} s over"
+            )
+            tail = log.read_text(errors="replace")[-4000:] if log and log.exists() else ""
+            pytest.fail(f"{what} before {predicate} held\n{tail}", pytrace=True)
+        time.sleep(0.01)
+    return answer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Server:
+    """A child process that ends with the tests, even when they are killed."""
+
+    command: Sequence[str]
+    folder: Path
+    answers: Callable[[], Any]
+    #: Whom to run as: arguments of `subprocess.Popen`.
+    run_as: dict[str, Any] = field(default_factory=dict)
+    stop_signal: signal.Signals = signal.SIGTERM
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        """Run it until the block ends; its log is kept in `folder`."""
+        leash = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
+        log = self.folder / "server.log"
+        with (
+            log.open("wb") as output,
+            subprocess.Popen(
+                [*leash, *self.command],
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                cwd=self.folder,
+                **self.run_as,
+            ) as process,
+        ):
+            try:
+                wait_until(self.answers, process=process, log=log)
+                yield
+            finally:
+                process.send_signal(self.stop_signal)
+
+
+@contextlib.contextmanager
+def redis_server() -> Iterator[str]:
+    """Run Debian's Redis without persistence and give its URL."""
+    if not (binary := shutil.which("redis-server")):
+        unavailable("there is no redis-server on this machine, and TEST_REDIS_URL is not set")
+    port = free_port()
+    url = f"redis://127.0.0.1:{port}/0"
+    options = {"port": port, "bind": "127.0.0.1", "save": "", "appendonly": "no"}
+    command = [
+        binary,
+        *(part for key, value in options.items() for part in (f"--{key}", str(value))),
+    ]
+    with tempfile.TemporaryDirectory(prefix="inspection-redis-") as folder:
+        server = Server(
+            command=command, folder=Path(folder), answers=functools.partial(_redis_answers, url)
+        )
+        with server.running():
+            yield url
+
+
+@contextlib.contextmanager
+def postgres_server() -> Iterator[str]:
+    """Run PostgreSQL from whatever is installed and give the URL of its maintenance database."""
+    binaries = _postgres_binaries()
+    port = free_port()
+    url = f"postgresql://postgres@127.0.0.1:{port}/postgres"
+    run_as, owner = _unprivileged()
+    with tempfile.TemporaryDirectory(prefix="inspection-postgres-") as name:
+        folder = Path(name)
+        if owner is not None:
+            os.chown(folder, owner, -1)
+        data = folder / "data"
+        made = subprocess.run(
+            [binaries / "initdb", "-D", data, *INITDB_OPTIONS],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=False,
+            **run_as,
+        )
+        if made.returncode:
+            pytest.fail(f"initdb failed: {made.stderr}", pytrace=False)
+        settings = [
+            part for key, value in POSTGRES_SETTINGS.items() for part in ("-c", f"{key}={value}")
+        ]
+        server = Server(
+            command=[str(binaries / "postgres"), "-D", str(data), "-p", str(port), *settings],
+            folder=folder,
+            answers=functools.partial(_postgres_answers, url),
+            run_as=run_as,
+            stop_signal=signal.SIGINT,  # its fast shutdown: does not wait for clients
+        )
+        with server.running():
+            yield url
+
+
+def _redis_answers(url: str) -> bool:
+    with contextlib.suppress(redis.RedisError), redis.Redis.from_url(url) as client:
+        return bool(client.ping())
+    return False
+
+
+def _postgres_answers(url: str) -> bool:
+    with contextlib.suppress(psycopg.OperationalError), psycopg.connect(url, connect_timeout=2):
+        return True
+    return False
+
+
+def _postgres_binaries() -> Path:
+    on_path = shutil.which("initdb")
+    folders = [*POSTGRES_FOLDERS, *([Path(on_path).resolve().parent] if on_path else [])]
+    for folder in folders:
+        if (folder / "initdb").exists() and (folder / "postgres").exists():
+            return folder
+    unavailable("there is no PostgreSQL on this machine, and TEST_DATABASE_URL is not set")
+
+
+def _unprivileged() -> tuple[dict[str, Any], int | None]:
+    """Say how to run a server that refuses to run as root, and who then owns its files."""
+    if os.getuid() != 0:
+        return {}, None
+    names = {user.pw_name: user for user in pwd.getpwall()}
+    user = names.get("postgres") or names["nobody"]
+    return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}, user.pw_uid

@@ -1,0 +1,68 @@
+import os
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from inspection.model.ava_dino import AvaDinoConfig
+from inspection.model.checkpoint import Checkpoint, CheckpointConfig, Network
+from inspection.model.text import TextTowerConfig
+
+REFERENCE = Path(__file__).parents[4] / "shared" / "reference"
+
+#: Makes the reference's tensor of a name and shape.
+Seeded = Callable[..., torch.Tensor]
+
+
+@pytest.fixture(scope="session")
+def reference_dir() -> Path:
+    if not REFERENCE.is_dir():
+        message = f"the reference numbers are not at {REFERENCE}"
+        if "CI" in os.environ:  # noqa: TID251 - no settings in tests
+            pytest.fail(message)
+        pytest.skip(message)
+    return REFERENCE
+
+
+@pytest.fixture(scope="session")
+def seeded() -> Seeded:
+    def make(name: str, shape: tuple[int, ...], scale: float = 1.0) -> torch.Tensor:
+        rng = np.random.default_rng([zlib.crc32(name.encode()), 20261121])
+        return torch.from_numpy(rng.standard_normal(shape, dtype=np.float32) * np.float32(scale))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def tiny_config() -> CheckpointConfig:
+    return CheckpointConfig(
+        name="tiny",
+        image_size_px=64,
+        backbone={
+            "hidden_size": 32,
+            "intermediate_size": 64,
+            "num_hidden_layers": 4,
+            "num_attention_heads": 2,
+            "num_register_tokens": 4,
+            "patch_size": 16,
+            "image_size": 64,
+            "pos_embed_rescale": None,
+        },
+        tap_blocks=(0, 1, 2, 3),
+        text=TextTowerConfig(width=16, heads=2, layers=1, context_length=32, output_width=24),
+        head=AvaDinoConfig(token_width=32, adapter_width=16, text_width=24),
+    )
+
+
+@pytest.fixture
+def tiny_network(tiny_config: CheckpointConfig) -> Network:
+    torch.manual_seed(7)
+    return Network(tiny_config).eval()
+
+
+@pytest.fixture
+def tiny_checkpoint(tiny_config: CheckpointConfig, tiny_network: Network) -> Checkpoint:
+    return Checkpoint(config=tiny_config, network=tiny_network, content_hash="0" * 64)

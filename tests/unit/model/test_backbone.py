@@ -1,0 +1,68 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from inspection.model.backbone import (
+    Backbone,
+    from_meta_weights,
+    quarter_blocks,
+    standardise,
+)
+
+REFERENCE_CONFIG = {
+    "hidden_size": 64,
+    "intermediate_size": 256,
+    "num_hidden_layers": 6,
+    "num_attention_heads": 2,
+    "num_register_tokens": 4,
+    "pos_embed_rescale": None,
+}
+
+
+def test_backbone_answers_what_metas_own_code_answers(reference_dir: Path) -> None:
+    blocks = (0, 2, 3, 5)
+    expected = np.load(reference_dir / "dinov3-tiny.npz")
+    backbone = Backbone(REFERENCE_CONFIG, blocks).eval()
+    weights = torch.load(reference_dir / "dinov3-tiny-meta-format.pth", weights_only=True)
+    backbone.vit.load_state_dict(from_meta_weights(weights))
+
+    with torch.inference_mode():
+        tapped = backbone.raw_tokens(torch.from_numpy(expected["image"]))
+
+    for tokens, block in zip(tapped, blocks, strict=True):
+        np.testing.assert_allclose(tokens[:, 0], expected[f"cls.{block}"], rtol=0, atol=1e-5)
+        np.testing.assert_allclose(tokens[:, 5:], expected[f"patches.{block}"], rtol=0, atol=1e-5)
+
+
+def test_backbone_gives_one_patch_row_for_each_patch_and_no_registers() -> None:
+    backbone = Backbone(REFERENCE_CONFIG).eval()
+
+    with torch.inference_mode():
+        taps = backbone(torch.randn(2, 3, 48, 64))
+
+    assert [tuple(tap.cls.shape) for tap in taps] == [(2, 64)] * 4
+    assert [tuple(tap.patches.shape) for tap in taps] == [(2, 12, 64)] * 4
+
+
+@pytest.mark.parametrize(
+    ("depth", "blocks"), [(24, (5, 11, 17, 23)), (12, (2, 5, 8, 11)), (8, (1, 3, 5, 7))]
+)
+def test_quarter_blocks_are_those_of_the_published_methods(
+    depth: int, blocks: tuple[int, ...]
+) -> None:
+    assert quarter_blocks(depth) == blocks
+
+
+def test_standardise_leaves_mean_zero_and_deviation_one_per_image_and_channel() -> None:
+    patches = torch.randn(2, 30, 5) * 7 + 3
+
+    standardised = standardise(patches)
+
+    assert standardised.mean(dim=1).abs().max() < 1e-5
+    assert (standardised.std(dim=1) - 1).abs().max() < 1e-5
+
+
+def test_standardise_stays_finite_when_the_image_is_flat() -> None:
+    assert standardise(torch.ones(1, 9, 4)).abs().max() == 0
