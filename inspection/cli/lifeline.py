@@ -2,15 +2,17 @@
 
 import os
 import signal
-import sys
 import threading
+
+STANDARD_INPUT = 0
 
 
 def follow() -> None:
     """Send SIGTERM to this process when standard input ends, however its other end went away."""
 
     def wait() -> None:
-        while sys.stdin.buffer.read(4096):
+        # Not through sys.stdin: its lock, held by this thread, would break the interpreter's end.
+        while os.read(STANDARD_INPUT, 4096):
             pass
         os.kill(os.getpid(), signal.SIGTERM)
 

@@ -131,7 +131,8 @@ def handle() -> DeploymentHandle[Replica]:
 
 def stop_local_ray() -> None:
     """Take the application and our own Ray down."""
-    serve.shutdown()
+    if ray.is_initialized():
+        serve.shutdown()
     ray.shutdown()
 
 

@@ -1,0 +1,170 @@
+"""An inspector on a real stream and database; the detector is real and tiny, Ray is not there."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, closing
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from inspection.domain.frame import Frame, FrameIdentity
+from inspection.domain.line import OverflowPolicy, Scope
+from inspection.errors import UnavailableError
+from inspection.model.ava_dino import AvaDinoConfig
+from inspection.model.checkpoint import CheckpointConfig, Network, save_checkpoint
+from inspection.model.detector import Detector
+from inspection.model.text import TextTowerConfig
+from inspection.serving.inspector import BLOCK_MS, Inspector
+from inspection.serving.recorder import Recorder
+from inspection.serving.request import Answer, Request
+from inspection.serving.scorer import Scorer
+from inspection.store import lines, thresholds
+from inspection.store.database import Database
+from inspection.store.pictures import PictureStore
+from inspection.stream.connection import Client, connect, connect_async
+from inspection.stream.consumer import Consumer
+from inspection.stream.producer import Producer
+from tests import factories
+
+CAMERA = "cam-1"
+
+
+@pytest.fixture(scope="session")
+def scorer(tmp_path_factory: pytest.TempPathFactory) -> Scorer:
+    torch.manual_seed(7)
+    config = CheckpointConfig(
+        name="tiny",
+        image_size_px=64,
+        backbone={
+            "hidden_size": 32,
+            "intermediate_size": 64,
+            "num_hidden_layers": 4,
+            "num_attention_heads": 2,
+            "num_register_tokens": 4,
+            "patch_size": 16,
+            "image_size": 64,
+            "pos_embed_rescale": None,
+        },
+        tap_blocks=(0, 1, 2, 3),
+        text=TextTowerConfig(width=16, heads=2, layers=1, context_length=32, output_width=24),
+        head=AvaDinoConfig(token_width=32, adapter_width=16, text_width=24),
+    )
+    folder = tmp_path_factory.mktemp("checkpoint")
+    save_checkpoint(folder, config, Network(config).eval(), card="made by a test")
+    detector = Detector.load(folder, device="cpu", threads=1)
+    return Scorer(detector, picture_limit_px=1_000_000, threads=1)
+
+
+@dataclass
+class Replicas:
+    """What Ray Serve does for the inspector, in this process; it can be made to fail."""
+
+    scorer: Scorer
+    #: Nothing is answered.
+    is_out: bool = False
+    #: Payloads that end the replica whenever they are in a call.
+    deadly: set[bytes] = field(default_factory=set)
+    calls: list[int] = field(default_factory=list)
+
+    async def score(self, requests: Sequence[Request]) -> list[Answer]:
+        self.calls.append(len(requests))
+        if self.is_out or any(request.payload in self.deadly for request in requests):
+            raise UnavailableError("the replica is gone")
+        pictures = await asyncio.to_thread(self.scorer.decode, requests)
+        return await asyncio.to_thread(self.scorer.score, requests, pictures)
+
+
+@dataclass
+class Floor:
+    """One line with one camera, its stream, and inspectors to be started on it."""
+
+    redis_url: str
+    client: Client
+    database: Database
+    producer: Producer
+    replicas: Replicas
+    pictures: Path
+
+    def add(self, number: int, payload: bytes | None = None, **changes: Any) -> Frame:
+        identity = FrameIdentity(
+            camera=CAMERA, sequence_number=number, captured_at=datetime.now(UTC)
+        )
+        frame = Frame(
+            identity=identity,
+            payload=png(number) if payload is None else payload,
+            media_type="image/png",
+            **changes,
+        )
+        self.producer.add(frame)
+        return frame
+
+    def threshold(self, value: float) -> None:
+        with self.database.write() as connection:
+            thresholds.set_threshold(
+                connection,
+                Scope(line="line-1"),
+                value,
+                at=datetime.now(UTC),
+                by="test",
+                reason="test",
+            )
+
+    @asynccontextmanager
+    async def inspector(self, name: str = "inspector-1") -> AsyncIterator[asyncio.Event]:
+        """Run an inspector; leaving stops it in an orderly way."""
+        client = connect_async(self.redis_url, block_ms=BLOCK_MS)
+        recorder = Recorder(
+            self.database, PictureStore(str(self.pictures)), clock=lambda: datetime.now(UTC)
+        )
+        inspector = Inspector(
+            consumer=Consumer(client, name=name, reclaim_idle_ms=200),
+            scoring=self.replicas,
+            recorder=recorder,
+            clock=lambda: datetime.now(UTC),
+            window_frames=16,
+        )
+        stop = asyncio.Event()
+        task = asyncio.create_task(inspector.run(stop))
+        try:
+            yield stop
+        finally:
+            stop.set()
+            await task
+            await client.aclose()
+
+
+def png(number: int) -> bytes:
+    """Encode a small picture that is another one for every number."""
+    pixels = np.random.default_rng(number).integers(0, 255, (32, 48, 3), np.uint8)
+    return cv2.imencode(".png", pixels)[1].tobytes()
+
+
+async def eventually(is_true: Callable[[], bool], *, timeout_s: float = 15.0) -> None:
+    async with asyncio.timeout(timeout_s):
+        while not await asyncio.to_thread(is_true):  # noqa: ASYNC110 - other processes change it
+            await asyncio.sleep(0.02)
+
+
+@pytest.fixture
+def floor(redis_url: str, sqlite_url: str, tmp_path: Path, scorer: Scorer) -> Iterator[Floor]:
+    with closing(Database.open(sqlite_url)) as database, connect(redis_url) as client:
+        client.flushall()
+        with database.write() as connection:
+            lines.create_missing(connection, factories.site(), at=factories.NOON, by="test")
+        producer = Producer(
+            client, camera=CAMERA, overflow=OverflowPolicy.DROP_NEWEST, backlog_limit=100
+        )
+        yield Floor(
+            redis_url=redis_url,
+            client=client,
+            database=database,
+            producer=producer,
+            replicas=Replicas(scorer),
+            pictures=tmp_path / "pictures",
+        )
