@@ -13,6 +13,7 @@ import psycopg
 import pytest
 
 from inspection.store.database import Database
+from inspection.stream.embedded import EmbeddedServer
 from tests import servers
 from tests.factories import NOON
 
@@ -60,6 +61,14 @@ def redis_url() -> Iterator[str]:
         return
     with servers.redis_server() as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def valkey_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of the Valkey that the product brings along and starts itself."""
+    server = EmbeddedServer(tmp_path_factory.mktemp("valkey"))
+    yield server.start()
+    server.stop()
 
 
 @pytest.fixture(scope="session")

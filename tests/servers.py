@@ -108,20 +108,24 @@ class Server:
 
 
 @contextlib.contextmanager
-def redis_server() -> Iterator[str]:
-    """Run Debian's Redis without persistence and give its URL."""
+def redis_server(*lines: str, password: str = "") -> Iterator[str]:
+    """Run the machine's Redis and give its URL.
+
+    It keeps nothing on disk unless `lines`, which end its configuration file, say so.
+    """
     if not (binary := shutil.which("redis-server")):
-        unavailable("there is no redis-server on this machine, and TEST_REDIS_URL is not set")
+        unavailable("there is no redis-server on this machine")
     port = free_port()
-    url = f"redis://127.0.0.1:{port}/0"
-    options = {"port": port, "bind": "127.0.0.1", "save": "", "appendonly": "no"}
-    command = [
-        binary,
-        *(part for key, value in options.items() for part in (f"--{key}", str(value))),
-    ]
-    with tempfile.TemporaryDirectory(prefix="inspection-redis-") as folder:
+    url = f"redis://{f':{password}@' if password else ''}127.0.0.1:{port}/0"
+    mode = ["--sentinel"] if any(line.startswith("sentinel ") for line in lines) else []
+    with tempfile.TemporaryDirectory(prefix="inspection-redis-") as name:
+        folder = Path(name)
+        settings = ("bind 127.0.0.1", f"port {port}", 'save ""', *lines)
+        (folder / "redis.conf").write_text("\n".join(settings) + "\n")
         server = Server(
-            command=command, folder=Path(folder), answers=functools.partial(_redis_answers, url)
+            command=[binary, "redis.conf", *mode],
+            folder=folder,
+            answers=functools.partial(_redis_answers, url),
         )
         with server.running():
             yield url
@@ -181,7 +185,7 @@ def _postgres_binaries() -> Path:
     for folder in folders:
         if (folder / "initdb").exists() and (folder / "postgres").exists():
             return folder
-    unavailable("there is no PostgreSQL on this machine, and TEST_DATABASE_URL is not set")
+    unavailable("there is no PostgreSQL on this machine")
 
 
 def _unprivileged() -> tuple[dict[str, Any], int | None]:

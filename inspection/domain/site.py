@@ -1,7 +1,7 @@
 """Everything a configuration file can describe: lines, their cameras, and where alerts are sent."""
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from inspection.domain.line import Camera, Line, checked_name
@@ -20,7 +20,7 @@ class Channel:
     #: Webhook: the address that receives a signed POST.
     url: str | None = None
     #: Webhook: shared secret of Standard Webhooks, `whsec_…`; never logged.
-    secret: str | None = None
+    secret: str | None = field(default=None, repr=False)
     #: Only alerts of these lines; None for all.
     lines: tuple[str, ...] | None = None
 

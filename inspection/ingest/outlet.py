@@ -21,7 +21,7 @@ from inspection.telemetry import logger
 STOP_S = 5.0
 
 #: First and longest wait for room in the stream, in seconds.
-ROOM_FIRST_S, ROOM_LIMIT_S = 0.005, 0.1
+ROOM_FIRST_S, ROOM_LIMIT_S = 0.005, 0.05
 
 #: Seconds between two reports to the stream's server that say the same, and between any two.
 REPORT_S, REPORT_LEAST_S = 5.0, 0.5
@@ -63,6 +63,7 @@ class Outlet:
         self._link = link
         self._clock = clock
         self._stop_s = stop_s
+        self._is_full = False
         self._absence: str | None = None
         self._away_until_s = 0.0
         self._may_have_drops = True
@@ -136,7 +137,12 @@ class Outlet:
             raise UnavailableError(self._absence)
         with self._noted_absence():
             self._tell_drops()
-            return self._producer.add(frame)
+            # A camera that waits for room does not send its picture again and again.
+            if self._is_full and not self._producer.has_room():
+                return Admission.FULL
+            admission = self._producer.add(frame)
+        self._is_full = admission is Admission.FULL
+        return admission
 
     def _tell_drops(self) -> None:
         if not self._may_have_drops:

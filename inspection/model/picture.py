@@ -24,7 +24,7 @@ from inspection.errors import PictureError
 #: Default limit on width times height.
 PIXELS_LIMIT_COUNT = 64_000_000
 
-_FORMATS = ("JPEG", "MPO", "PNG", "TIFF", "BMP", "GIF", "WEBP")
+_FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "GIF", "WEBP")
 #: How files of these formats begin; WebP's name follows after the size.
 _BEGINNINGS = (b"\xff\xd8\xff", b"\x89PNG", b"II*\0", b"MM\0*", b"BM", b"GIF8", b"RIFF")
 #: What Pillow raises on damaged files, depending on format and place of the damage.

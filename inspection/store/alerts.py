@@ -7,6 +7,7 @@ line and kind.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, Row, Select, and_, exists, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
@@ -246,11 +247,11 @@ def counts(connection: Connection, line: str | None = None) -> AlertCounts:
     return AlertCounts(total=total, open=unresolved, unacknowledged=unacknowledged)
 
 
-def _alerts() -> Select[tuple[object, ...]]:
+def _alerts() -> Select[*tuple[Any, ...]]:
     return select(alerts, lines.c.name.label("line")).join(lines, lines.c.id == alerts.c.line_id)
 
 
-def _alert(row: Row[tuple[object, ...]]) -> Alert:
+def _alert(row: Row[*tuple[Any, ...]]) -> Alert:
     return Alert(
         alert_id=row.id,
         line=row.line,

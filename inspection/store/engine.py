@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import sqlalchemy.exc
+import stamina
 from sqlalchemy import Connection, Engine, Table, create_engine, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
@@ -103,10 +104,27 @@ def _postgres_engine(url: URL) -> Engine:
 
 
 def _set_pragmas(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
+    # Turning a new file to WAL fails at once, without waiting, while another process does the same.
+    for attempt in stamina.retry_context(
+        on=_is_busy,
+        attempts=None,
+        timeout=BUSY_TIMEOUT_S,
+        wait_initial=0.01,
+        wait_max=0.1,
+        wait_jitter=0.02,
+    ):
+        with attempt:
+            connection.execute("PRAGMA journal_mode=WAL").close()
     # FULL waits for the disk at each commit. With NORMAL a power failure could undo commits whose
     # frames were already removed from the stream: those frames would have vanished.
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-        connection.execute(f"PRAGMA {pragma}").close()
+    connection.execute("PRAGMA synchronous=FULL").close()
+    connection.execute("PRAGMA foreign_keys=ON").close()
+
+
+def _is_busy(error: Exception) -> bool:
+    # The low byte is the kind of error, the rest says more.
+    code = error.sqlite_errorcode if isinstance(error, sqlite3.OperationalError) else 0
+    return code & 0xFF == sqlite3.SQLITE_BUSY
 
 
 def _begin(connection: Connection) -> None:

@@ -1,12 +1,11 @@
 """The notifications: made with the alert, claimed for a while, delivered at least once."""
 
-from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, Connection, exists, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, exists, insert, or_, select, update
 
 from inspection.domain.alert import Alert, AlertKind
 from inspection.domain.inspection import Verdict
@@ -118,7 +117,7 @@ def claim(connection: Connection, channel: str, now: datetime) -> Notification |
             )
         ).rowcount
         if changed == 1:
-            return _notification(row._mapping)  # noqa: SLF001  (public, whatever its name says)
+            return _notification(row)
     return None
 
 
@@ -234,16 +233,16 @@ def _content(alert: Alert, *, summary: str, frame: AlertFrame | None) -> dict[st
     }
 
 
-def _notification(row: Mapping[Any, Any]) -> Notification:
-    content = row["content"]
+def _notification(row: Row[*tuple[Any, ...]]) -> Notification:
+    content = row.content
     return Notification(
-        notification_id=row["id"],
-        event=Event(row["event"]),
-        created_at=row["created_at"],
-        attempt_count=row["attempt_count"] + 1,
-        alert_id=row["alert_id"],
-        line=row["line"],
-        kind=AlertKind(row["kind"]),
+        notification_id=row.id,
+        event=Event(row.event),
+        created_at=row.created_at,
+        attempt_count=row.attempt_count + 1,
+        alert_id=row.alert_id,
+        line=row.line,
+        kind=AlertKind(row.kind),
         summary=content["summary"],
         opened_at=datetime.fromisoformat(content["opened_at"]),
         resolved_at=None

@@ -2,8 +2,9 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, delete, exists, select, tuple_
+from sqlalchemy import Connection, Row, Select, delete, exists, select, tuple_
 
 from inspection.domain.alert import AlertKind, Rule
 from inspection.domain.inspection import Verdict
@@ -76,18 +77,28 @@ def take(connection: Connection, ledger_id: int) -> Taken | None:
     ).one_or_none()
     if removed is None:
         return None
-    line = connection.execute(select(lines).where(lines.c.id == removed.line_id)).one()
     row = connection.execute(
-        select(ledger.c.reason, ledger.c.detail).where(ledger.c.id == ledger_id)
+        _shown()
+        .add_columns(
+            ledger.c.reason,
+            ledger.c.detail,
+            lines.c.name.label("line"),
+            lines.c.rule_k,
+            lines.c.rule_n,
+            lines.c.rule_group_s,
+            lines.c.is_paused,
+        )
+        .join(lines, lines.c.id == removed.line_id)
+        .where(ledger.c.id == ledger_id)
     ).one()
     return Taken(
         ledger_id=ledger_id,
         kind=AlertKind(removed.kind),
-        line_id=line.id,
-        line=line.name,
-        rule=Rule(k=line.rule_k, n=line.rule_n, group_s=line.rule_group_s),
-        is_paused=line.is_paused,
-        frame=evidence(connection, ledger_id),
+        line_id=removed.line_id,
+        line=row.line,
+        rule=Rule(k=row.rule_k, n=row.rule_n, group_s=row.rule_group_s),
+        is_paused=row.is_paused,
+        frame=_frame(row),
         reason=row.reason,
         detail=row.detail,
     )
@@ -129,27 +140,28 @@ def evidence(connection: Connection, ledger_id: int) -> AlertFrame:
     Raises:
         NotFoundError: the ledger has no such row.
     """
-    frame = _evidence(connection, ledger.c.id == ledger_id)
-    if frame is None:
+    row = connection.execute(_shown().where(ledger.c.id == ledger_id)).one_or_none()
+    if row is None:
         raise NotFoundError(f"the ledger has no row {ledger_id}")
-    return frame
+    return _frame(row)
 
 
 def evidence_of(connection: Connection, alert_id: int, frame_id: str) -> AlertFrame | None:
     """Return the frame of an alert that is called `frame_id`; None when it is gone."""
     camera, _, sequence_number = frame_id.rpartition("/")
-    return _evidence(
-        connection,
-        cameras.c.name == camera,
-        ledger.c.sequence_number == int(sequence_number),
-        ledger.c.id.in_(
-            select(alert_frames.c.ledger_id).where(alert_frames.c.alert_id == alert_id)
-        ),
-    )
-
-
-def _evidence(connection: Connection, *conditions: ColumnElement[bool]) -> AlertFrame | None:
+    members = select(alert_frames.c.ledger_id).where(alert_frames.c.alert_id == alert_id)
     row = connection.execute(
+        _shown().where(
+            cameras.c.name == camera,
+            ledger.c.sequence_number == int(sequence_number),
+            ledger.c.id.in_(members),
+        )
+    ).first()
+    return None if row is None else _frame(row)
+
+
+def _shown() -> Select[*tuple[Any, ...]]:
+    return (
         select(
             cameras.c.name.label("camera"),
             ledger.c.sequence_number,
@@ -162,10 +174,10 @@ def _evidence(connection: Connection, *conditions: ColumnElement[bool]) -> Alert
         )
         .join_from(ledger, cameras, cameras.c.id == ledger.c.camera_id)
         .outerjoin(inspections, inspections.c.ledger_id == ledger.c.id)
-        .where(*conditions)
-    ).first()
-    if row is None:
-        return None
+    )
+
+
+def _frame(row: Row[*tuple[Any, ...]]) -> AlertFrame:
     return AlertFrame(
         camera=row.camera,
         sequence_number=row.sequence_number,

@@ -1,7 +1,6 @@
 """The tables of the database, the same on SQLite and PostgreSQL; `migrations/` makes them."""
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 from sqlalchemy import (
     JSON,
@@ -22,12 +21,10 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
+from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
 from inspection.errors import InspectionError
-
-if TYPE_CHECKING:
-    from sqlalchemy.engine import Dialect
 
 
 class Moment(TypeDecorator[datetime]):
@@ -36,7 +33,7 @@ class Moment(TypeDecorator[datetime]):
     impl = DateTime(timezone=True)
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: "Dialect") -> datetime | None:
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         """Return the time in UTC.
 
         Raises:
@@ -49,7 +46,7 @@ class Moment(TypeDecorator[datetime]):
             raise InspectionError(f"the time {value} has no zone; the database takes aware times")
         return value.astimezone(UTC)
 
-    def process_result_value(self, value: datetime | None, dialect: "Dialect") -> datetime | None:
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         """Return the time as aware UTC."""
         del dialect
         if value is None:

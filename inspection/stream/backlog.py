@@ -47,7 +47,8 @@ return ids
 class Backlog:
     """The frames of one camera that are in its streams and not settled."""
 
-    #: The newest id ever given in the stream of frames; None when there is no stream.
+    #: The newest id whose frame was added to the stream of frames, or dropped because it was full;
+    #: None when there is no stream.
     last: EntryId | None
     #: Frames that wait or are being inspected, also those whose payload was trimmed.
     sequence_numbers: frozenset[int]

@@ -6,6 +6,7 @@ left out when nobody gave them; fields that are not listed here are ignored.
 
 inspection:{CAMERA}:frames        stream   frames that wait or are being inspected
     entry id                milliseconds-sequence_number (`inspection.domain.frame.EntryId`)
+    last-generated-id       of the newest frame that was added, or dropped because it was full
     v                       1
     sequence_number         the number in the entry id again
     captured_at_ms          exposure, milliseconds since 1970; the entry id's time may be later,

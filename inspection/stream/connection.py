@@ -78,9 +78,12 @@ def connect(url: str, *, retries: int = _RETRIES) -> Client:
     with _usable(url):
         if (service := _sentinel_service(url)) is not None:
             sentinel = _SENTINEL(
-                service.sentinels, sentinel_kwargs=_sentinel_options(), **service.options, **options
+                service.sentinels,
+                sentinel_kwargs=_sentinel_options() | {"retry": Retry(backoff, 1)},
+                **service.options,
+                **options,
             )
-            client: Client = sentinel.master_for(service.name, redis_class=redis.Redis)
+            client: Client = sentinel.master_for(service.name, redis_class=_SentinelClient)
             return client
         return redis.Redis.from_url(url, **options)
 
@@ -96,9 +99,14 @@ def connect_async(url: str, *, block_ms: int, retries: int = _RETRIES) -> AsyncC
     with _usable(url):
         if (service := _sentinel_service(url)) is not None:
             sentinel = _ASYNC_SENTINEL(
-                service.sentinels, sentinel_kwargs=_sentinel_options(), **service.options, **options
+                service.sentinels,
+                sentinel_kwargs=_sentinel_options() | {"retry": AsyncRetry(backoff, 1)},
+                **service.options,
+                **options,
             )
-            client: AsyncClient = sentinel.master_for(service.name, redis_class=redis.asyncio.Redis)
+            client: AsyncClient = sentinel.master_for(
+                service.name, redis_class=_AsyncSentinelClient
+            )
             return client
         return redis.asyncio.Redis.from_url(url, **options)
 
@@ -181,6 +189,24 @@ def address(client: Client | AsyncClient) -> str:
     return f"the stream server at {options.get('host', 'localhost')}:{options.get('port', 6379)}"
 
 
+class _SentinelClient(redis.Redis):
+    """A client that closes its connections to the Sentinels too."""
+
+    def close(self) -> None:
+        super().close()
+        for sentinel in _sentinels(self):
+            sentinel.close()
+
+
+class _AsyncSentinelClient(redis.asyncio.Redis):
+    """A client that closes its connections to the Sentinels too."""
+
+    async def aclose(self, close_connection_pool: bool | None = None) -> None:
+        await super().aclose(close_connection_pool)
+        for sentinel in _sentinels(self):
+            await sentinel.aclose()
+
+
 @dataclass(frozen=True, kw_only=True)
 class _SentinelService:
     name: str
@@ -224,6 +250,12 @@ def _usable(url: str) -> Iterator[None]:
             "rediss://… for TLS, unix://…, or redis+sentinel://host:26379,host:26379/service/0; "
             "write special characters of a password as %XX"
         ) from None
+
+
+def _sentinels(client: Client | AsyncClient) -> list[Any]:
+    pool: Any = client.connection_pool
+    sentinels: list[Any] = pool.sentinel_manager.sentinels
+    return sentinels
 
 
 def _sentinel_service(url: str) -> _SentinelService | None:

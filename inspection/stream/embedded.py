@@ -37,6 +37,8 @@ _PORTS = range(20_000, 30_000)
 _PORT_ATTEMPTS = 100
 #: How often a starting server is asked whether it is ready.
 _POLL_S = 0.02
+#: How long one answer of it may take.
+_ANSWER_S = 1.0
 #: Bytes of the log's end that are quoted when it does not start.
 _QUOTED_BYTES = 600
 
@@ -182,7 +184,7 @@ class EmbeddedServer:
             return
         # Whoever takes our password there is ours, although its number was not written down in
         # time; two servers on one folder would spoil the data.
-        with redis.Redis.from_url(url, retry=Retry(NoBackoff(), 0)) as client:
+        with _once(url) as client:
             try:
                 client.ping()
             except redis.RedisError:
@@ -228,7 +230,7 @@ class EmbeddedServer:
 
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + self._ready_within_s
-        with redis.Redis.from_url(self.url, retry=Retry(NoBackoff(), 0)) as client:
+        with _once(self.url) as client:
             while time.monotonic() < deadline:
                 if not self.is_running:
                     raise UnavailableError(f"the embedded Valkey ended: {self._log_end()}")
@@ -277,6 +279,10 @@ def remembered_url(folder: Path) -> str | None:
 def running_url(folder: Path) -> str | None:
     """Return the address of the server of `folder` if somebody runs it now, else None."""
     return remembered_url(folder) if pidfile.living(folder / "valkey.pid") is not None else None
+
+
+def _once(url: str) -> redis.Redis:
+    return redis.Redis.from_url(url, retry=Retry(NoBackoff(), 0), socket_timeout=_ANSWER_S)
 
 
 def _remembered_port(folder: Path) -> int | None:

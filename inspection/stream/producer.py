@@ -71,11 +71,12 @@ local time_ms = captured_at_ms
 if last ~= '' then
   local last_ms, last_number = string.match(last, '^(%d+)-(%d+)$')
   last_ms, last_number = tonumber(last_ms), tonumber(last_number)
-  -- Accepted before, and the answer was lost: its id has its own time or a later one.
+  -- Decided before, and the answer was lost: its id has its own time or a later one.
   if sequence_number == last_number and captured_at_ms <= last_ms then return {'added', last} end
   if sequence_number <= last_number then return {'behind', last} end
   time_ms = math.max(last_ms, captured_at_ms)
 end
+local id = string.format('%.0f-%.0f', time_ms, sequence_number)
 
 if policy == 'drop_oldest' then
   local dropped = 0
@@ -95,10 +96,11 @@ end
 if length >= limit then
   if policy == 'block' then return {'full', last} end
   drop(ARGV[1], ARGV[2])
+  -- The stream remembers the number; the record leaves as soon as the ledger has it.
+  redis.call('XSETID', frames, id)
   return {'dropped', last}
 end
-redis.call('XADD', frames, string.format('%.0f-%.0f', time_ms, sequence_number),
-           unpack(ARGV, 8))
+redis.call('XADD', frames, id, unpack(ARGV, 8))
 return {'added', last}
 """
 
@@ -106,7 +108,7 @@ return {'added', last}
 class Admission(StrEnum):
     """What became of a frame that was to be added."""
 
-    #: It is in the stream.
+    #: It is in the stream, or has been and is settled.
     ADDED = "added"
     #: It is not; the stream is full and the policy is to wait: add it again later.
     FULL = "full"
@@ -150,9 +152,9 @@ class Producer:
         self._add = client.register_script(_ADD)
 
     def last_entry(self) -> EntryId | None:
-        """Return the newest id ever given in the stream, None when there is no stream.
+        """Return the newest id whose frame was added or dropped here, None when there is none.
 
-        Frames that were dropped before they got there are not in it.
+        Frames that are too large or were dropped by the caller are not known here.
 
         Raises:
             UnavailableError: the server does not answer.
@@ -196,6 +198,15 @@ class Producer:
                 f"{last.decode()} already"
             )
         return Admission(outcome.decode())
+
+    def has_room(self) -> bool:
+        """Say, without sending a picture, whether the stream holds fewer frames than its limit.
+
+        Raises:
+            UnavailableError: the server does not answer.
+        """
+        with translated(self._client):
+            return int(self._client.xlen(frames_key(self._camera))) < self._backlog_limit
 
     def drop(self, identity: FrameIdentity, cause: Cause) -> None:
         """Record that the frame was dropped; recording it twice is harmless.

@@ -44,8 +44,13 @@ class Schedule:
     sentences_count: int = 6
     #: Share of pictures whose product gets a stand-in name.
     stand_in_share: float = 0.3
-    #: Edge of the maps on which the losses are computed.
-    map_size_px: int = 64
+    #: Pixels of a cell of the maps on which the losses are computed.
+    map_cell_px: int = 4
+    #: In this first share of the schedule only a window around a place of the defect is shown,
+    #: which costs less and shows more of the defect.
+    window_share: float = 0.5
+    #: Edge of that window.
+    window_px: int = 128
     #: Share of the per-patch and score terms beside AVA-DINO's own losses.
     patch_guidance: float = 0.5
     score_guidance: float = 0.25
@@ -67,7 +72,7 @@ class Trainer:
         self.elapsed_s = 0.0
         self.steps_count = 0
         tokens = self.network.backbone.raw_tokens
-        self._tokens: Any = torch.compile(tokens) if is_compiled else tokens
+        self._tokens: Any = torch.compile(tokens, dynamic=False) if is_compiled else tokens
 
     @property
     def progress(self) -> float:
@@ -138,12 +143,31 @@ class Trainer:
         """Return pairs: each part once good and once defective, changed independently."""
         pairs = rng.choice(len(examples.pictures) // 2, self.schedule.batch_count // 2, False)
         rows = np.stack([2 * pairs, 2 * pairs + 1], axis=1).ravel()
-        changed = [augment(examples.pictures[row], examples.masks[row], rng) for row in rows]
+        changed = []
+        for pair in pairs:
+            good, defective = 2 * pair, 2 * pair + 1
+            shown = self._window(examples.masks[defective], rng)
+            changed += [
+                augment(examples.pictures[row][shown], examples.masks[row][shown], rng)
+                for row in (good, defective)
+            ]
         pictures = normalised(np.stack([picture for picture, _ in changed]), self.config)
-        masks = coarse_masks(np.stack([mask for _, mask in changed]), self.schedule.map_size_px)
+        masks = coarse_masks(
+            np.stack([mask for _, mask in changed]), pictures.shape[-1] // self.schedule.map_cell_px
+        )
         # A crop may have lost the defect.
         labels = (masks.flatten(1).amax(dim=1) > 0).long()
         return pictures, masks, labels, [examples.products[row] for row in rows]
+
+    def _window(self, mask: NDArray[np.uint8], rng: np.random.Generator) -> tuple[slice, slice]:
+        """Return the rows and columns to show: everything, or a window with some of the defect."""
+        size_px, edge = mask.shape[0], self.schedule.window_px
+        places = np.argwhere(mask)
+        if self.progress >= self.schedule.window_share:
+            return slice(None), slice(None)
+        place = places[rng.integers(len(places))] if len(places) else rng.integers(size_px, size=2)
+        start = np.clip(place - rng.integers(edge, size=2), 0, size_px - edge)
+        return slice(start[0], start[0] + edge), slice(start[1], start[1] + edge)
 
     def _text(self, names: list[str], rng: np.random.Generator) -> Tensor:
         """Return ``(B, D, 2)`` text columns, each the mean of a few sentences drawn anew."""
@@ -171,7 +195,7 @@ class Trainer:
         return answer
 
     def _terms(self, answer: AvaDinoAnswer, masks: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        edge = self.config.image_size_px // self.network.backbone.patch_size_px
+        edge = math.isqrt(answer.patch_logits.shape[2])
         return {
             "ava": losses(answer, masks, labels, (edge, edge)).total,
             "patch": self.schedule.patch_guidance * patch_guidance(answer, masks, (edge, edge)),
@@ -189,7 +213,7 @@ class Trainer:
 
 def normalised(pictures: NDArray[np.uint8], config: CheckpointConfig) -> Tensor:
     """Return ``(B, 3, H, W)`` float32 for ``(B, H, W, 3)`` uint8 RGB."""
-    scaled = torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2).float() / 255
+    scaled = torch.from_numpy(np.array(pictures)).permute(0, 3, 1, 2).float() / 255
     mean = torch.tensor(config.mean).view(1, 3, 1, 1)
     deviation = torch.tensor(config.deviation).view(1, 3, 1, 1)
     return ((scaled - mean) / deviation).contiguous()

@@ -17,6 +17,7 @@ Any 2xx answer takes the notification.
 
 import asyncio
 import base64
+import functools
 import json
 import ssl
 from collections.abc import Callable
@@ -137,6 +138,7 @@ def _signer(configuration: Channel) -> Webhook | None:
     return Webhook(key)
 
 
+@functools.cache
 def _trusted() -> ssl.SSLContext:
     """Trust the public authorities and those of this machine: plants have their own."""
     context = httpx.create_ssl_context(trust_env=False)

@@ -1,8 +1,10 @@
 """A floor with one line, and an HTTP receiver."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -17,7 +19,7 @@ from tests.integration.alerting.receiver import Receiver
 
 
 @pytest.fixture(scope="session")
-def emptied_postgres_url(postgres_url: str, migrated_postgres: str) -> Iterator[str]:
+def shared_postgres_url(postgres_url: str, migrated_postgres: str) -> Iterator[str]:
     """URL of a migrated PostgreSQL database that these tests share and empty."""
     name = f"inspection_alerting_{os.getpid()}"
     with psycopg.connect(postgres_url, autocommit=True) as server:
@@ -26,19 +28,34 @@ def emptied_postgres_url(postgres_url: str, migrated_postgres: str) -> Iterator[
         server.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
-@pytest.fixture
-def postgres_database(emptied_postgres_url: str) -> Iterator[Database]:
-    with closing(Database.open(emptied_postgres_url)) as database:
-        with database.write() as connection:
-            for table in reversed(tables.metadata.sorted_tables):
-                connection.execute(delete(table))
+@pytest.fixture(scope="session")
+def shared_sqlite_url(migrated_sqlite: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """URL of a migrated SQLite database that these tests share and empty."""
+    folder = tmp_path_factory.mktemp("alerting")
+    return f"sqlite:///{shutil.copy(migrated_sqlite, folder / 'shared.sqlite')}"
+
+
+@pytest.fixture(scope="session")
+def shared_postgres(shared_postgres_url: str) -> Iterator[Database]:
+    # Shared, because a new one would compile every statement again.
+    with closing(Database.open(shared_postgres_url)) as database:
+        yield database
+
+
+@pytest.fixture(scope="session")
+def shared_sqlite(shared_sqlite_url: str) -> Iterator[Database]:
+    with closing(Database.open(shared_sqlite_url)) as database:
         yield database
 
 
 @pytest.fixture
-def sqlite_database(sqlite_url: str) -> Iterator[Database]:
-    with closing(Database.open(sqlite_url)) as database:
-        yield database
+def postgres_database(shared_postgres: Database) -> Database:
+    return _emptied(shared_postgres)
+
+
+@pytest.fixture
+def sqlite_database(shared_sqlite: Database) -> Database:
+    return _emptied(shared_sqlite)
 
 
 @pytest.fixture(params=["sqlite_database", "postgres_database"])
@@ -65,3 +82,10 @@ def floor(empty_floor: Floor) -> Floor:
 def receiver() -> Iterator[Receiver]:
     with closing(Receiver()) as receiver:
         yield receiver
+
+
+def _emptied(database: Database) -> Database:
+    with database.write() as connection:
+        for table in reversed(tables.metadata.sorted_tables):
+            connection.execute(delete(table))
+    return database

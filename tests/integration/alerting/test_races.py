@@ -115,14 +115,14 @@ def test_alert_is_not_resolved_when_a_frame_joins_between_look_and_update(floor:
 
 
 def test_alert_is_one_when_every_worker_has_connections_of_its_own(
-    sqlite_url: str, sqlite_database: Database
+    shared_sqlite_url: str, sqlite_database: Database
 ) -> None:
     floor = Floor(sqlite_database)
     floor.add(factories.line(), "cam-1", channels=(factories.channel(),))
     floor.see(*[NG] * 20)
 
     def work(_number: int) -> None:
-        with closing(Database.open(sqlite_url)) as database:
+        with closing(Database.open(shared_sqlite_url)) as database:
             worker.once(database, LATER)
 
     with ThreadPoolExecutor(3) as pool:

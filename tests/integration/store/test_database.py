@@ -51,6 +51,7 @@ def test_migrating_again_changes_nothing(database: Database) -> None:
     assert database.revision() == Database.head()
 
 
+@pytest.mark.timeout(60)
 def test_migrating_works_from_several_processes_at_once(
     tmp_path: Path, request: pytest.FixtureRequest, database_url: str
 ) -> None:
@@ -313,6 +314,7 @@ def test_postgresql_that_ends_a_transaction_is_unavailable_and_then_works_again(
         assert count(database) == 0
 
 
+@pytest.mark.timeout(60)
 def test_commit_outlives_the_kill_of_the_process(
     tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:

@@ -1,11 +1,13 @@
 """Real servers for the stream's tests: the embedded Valkey and the machine's own Redis."""
 
 import os
+import random
 import shutil
 import socket
 import subprocess
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -45,9 +47,7 @@ def start_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[.
     processes: list[subprocess.Popen[bytes]] = []
 
     def start(*options: str, password: str = "") -> str:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port = _free_port()
         folder = tmp_path_factory.mktemp("redis")
         lines = ("bind 127.0.0.1", f"port {port}", 'save ""', *options)
         Path(folder, "redis.conf").write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -131,6 +131,15 @@ def make_consumer(async_client: AsyncClient) -> Callable[..., Consumer]:
         return Consumer(async_client, name=name, **({"reclaim_idle_ms": 0} | options))
 
     return make
+
+
+def _free_port() -> int:
+    # Redis needs the port 10,000 above it too when it is a cluster.
+    while True:
+        port = random.randrange(20_000, 30_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def _answers(client: "redis.Redis") -> bool:

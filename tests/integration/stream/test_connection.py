@@ -10,6 +10,8 @@ from inspection.stream.connection import check_server, connect, connect_async, t
 
 StartRedis = Callable[..., str]
 
+RIGHT = "right-one"
+
 
 def test_embedded_valkey_is_trusted_when_it_is_checked(valkey_url: str) -> None:
     with connect(valkey_url) as client:
@@ -47,9 +49,9 @@ def test_redis_is_refused_when_it_is_a_cluster(start_redis: StartRedis) -> None:
 def test_redis_is_refused_without_quoting_the_password_when_it_is_wrong(
     start_redis: StartRedis,
 ) -> None:
-    url = start_redis("requirepass right-one", password="right-one")
+    url = start_redis(f"requirepass {RIGHT}", password=RIGHT)
 
-    wrong = url.replace("right-one", "wrong-one")
+    wrong = url.replace(RIGHT, "wrong-one")
     with connect(wrong) as client, pytest.raises(ConfigurationError) as refusal:
         check_server(client)
 
@@ -68,10 +70,10 @@ def test_redis_is_unavailable_when_nobody_answers() -> None:
 async def test_sentinel_leads_to_the_server_when_the_address_is_its_own(
     start_redis: StartRedis,
 ) -> None:
-    url = start_redis("requirepass hidden", password="hidden")
+    url = start_redis(f"requirepass {RIGHT}", password=RIGHT)
     sentinel = urlsplit(start_redis(f"sentinel monitor line 127.0.0.1 {urlsplit(url).port} 1"))
 
-    by_name = f"redis+sentinel://:hidden@127.0.0.1:1,127.0.0.1:{sentinel.port}/line/0"
+    by_name = f"redis+sentinel://:{RIGHT}@127.0.0.1:1,127.0.0.1:{sentinel.port}/line/0"
     with connect(by_name) as client:
         server = check_server(client)
         client.set("key", "value")

@@ -7,6 +7,8 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from pathlib import Path
 
 import psutil
@@ -17,15 +19,18 @@ from inspection.domain.line import OverflowPolicy
 from inspection.errors import ConfigurationError, UnavailableError
 from inspection.stream.backlog import in_flight
 from inspection.stream.codec import frames_key
-from inspection.stream.connection import connect
+from inspection.stream.connection import Client, connect
 from inspection.stream.embedded import EmbeddedServer, remembered_url, running_url
 from inspection.stream.producer import Producer
 
 MakeFrame = Callable[..., Frame]
+Kill = Callable[[EmbeddedServer], None]
 
 #: A program that starts a server and is killed before it can stop it.
 KILLED_PROGRAM = """
 import os, signal, sys
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from pathlib import Path
 from inspection.stream.embedded import EmbeddedServer
 server = EmbeddedServer(Path(sys.argv[1]))
@@ -56,14 +61,29 @@ def add(url: str, *frames: Frame) -> None:
             producer.add(frame)
 
 
+def add_until_unavailable(client: Client, make_frame: MakeFrame) -> int:
+    producer = Producer(client, camera="cam-1", overflow=OverflowPolicy.BLOCK, backlog_limit=10_000)
+    for number in count(1):
+        try:
+            producer.add(make_frame(number, payload=bytes(100_000)))
+        except UnavailableError:
+            return number - 1
+    raise AssertionError
+
+
 def waiting(url: str) -> frozenset[int]:
     with connect(url) as client:
         return in_flight(client, "cam-1").sequence_numbers
 
 
-def kill(pid: int | None) -> None:
-    assert pid is not None
-    os.kill(pid, signal.SIGKILL)
+@pytest.fixture
+def kill(wait_until: Callable[..., None]) -> Kill:
+    def kill(server: EmbeddedServer) -> None:
+        assert server.pid is not None
+        os.kill(server.pid, signal.SIGKILL)
+        wait_until(lambda: not server.is_running)
+
+    return kill
 
 
 def orphan_of(folder: Path) -> int:
@@ -89,9 +109,11 @@ def test_embedded_server_is_reached_by_its_owner_only_when_it_runs(
     url = server.start()
 
     modes = {path.name: path.stat().st_mode & 0o077 for path in folder.rglob("*")}
-    with connect(url.replace("redis://:", "redis://:not-")) as client:
-        with pytest.raises(ConfigurationError):
-            in_flight(client, "cam-1")
+    with (
+        connect(url.replace("redis://:", "redis://:not-")) as client,
+        pytest.raises(ConfigurationError),
+    ):
+        in_flight(client, "cam-1")
     assert server.pid is not None
     addresses = {one.laddr.ip for one in psutil.Process(server.pid).net_connections()}
     assert addresses == {"127.0.0.1"}
@@ -108,40 +130,45 @@ def test_embedded_server_stays_the_same_when_it_is_started_twice(server: Embedde
     assert server.pid == pid
 
 
-def test_embedded_server_has_every_accepted_frame_and_its_port_when_it_was_killed(
-    server: EmbeddedServer, make_frame: MakeFrame
+def test_embedded_server_has_every_accepted_frame_and_its_port_when_it_was_killed_meanwhile(
+    server: EmbeddedServer, make_frame: MakeFrame, kill: Kill, wait_until: Callable[..., None]
 ) -> None:
     url = server.start()
-    add(url, *(make_frame(number, payload=os.urandom(100_000)) for number in range(1, 31)))
 
-    kill(server.pid)
+    with connect(url, retries=0) as client, ThreadPoolExecutor() as pool:
+        adding = pool.submit(add_until_unavailable, client, make_frame)
+        with connect(url) as observer:
+            wait_until(lambda: observer.xlen(frames_key("cam-1")) >= 10)
+        kill(server)
+        accepted_count = adding.result()
     restarted = server.start()
 
+    # The answer to the last one may have been lost.
     assert restarted == url
-    assert waiting(url) == set(range(1, 31))
+    assert len(waiting(url)) - accepted_count in (0, 1)
+    assert waiting(url) == set(range(1, len(waiting(url)) + 1))
 
 
 def test_embedded_server_is_not_running_when_it_was_killed(
-    server: EmbeddedServer, wait_until: Callable[..., None], folder: Path
+    server: EmbeddedServer, folder: Path, kill: Kill
 ) -> None:
     server.start()
 
-    kill(server.pid)
+    kill(server)
 
-    wait_until(lambda: not server.is_running)
     assert server.pid is None
     assert running_url(folder) is None
 
 
 def test_clients_go_on_by_themselves_when_the_server_was_killed_and_restarted(
-    server: EmbeddedServer, make_frame: MakeFrame
+    server: EmbeddedServer, make_frame: MakeFrame, kill: Kill
 ) -> None:
     with connect(server.start()) as client:
         producer = Producer(
             client, camera="cam-1", overflow=OverflowPolicy.BLOCK, backlog_limit=1000
         )
         producer.add(make_frame(1))
-        kill(server.pid)
+        kill(server)
         server.start()
 
         producer.add(make_frame(2))
@@ -264,8 +291,8 @@ def test_embedded_server_frees_the_disk_when_frames_are_settled(
         producer = Producer(
             client, camera="cam-1", overflow=OverflowPolicy.BLOCK, backlog_limit=1000
         )
-        for number in range(1, 16):
+        for number in range(1, 9):
             producer.add(make_frame(number, payload=bytes(10_000_000)))
             client.xtrim(frames_key("cam-1"), maxlen=1, approximate=False)
 
-        wait_until(lambda: size_bytes() < 90_000_000)
+        wait_until(lambda: size_bytes() < 40_000_000)

@@ -190,6 +190,25 @@ async def test_producer_drops_a_frame_once_when_the_answer_was_lost_and_there_is
     assert dropped(client) == [(2, Cause.DROP_NEWEST)]
 
 
+async def test_producer_does_not_add_a_dropped_frame_when_its_record_was_settled_meanwhile(
+    make_producer: MakeProducer, make_frame: MakeFrame, make_consumer: MakeConsumer, client: Client
+) -> None:
+    producer, consumer = (
+        make_producer(overflow=OverflowPolicy.DROP_NEWEST, backlog_limit=1),
+        make_consumer(),
+    )
+    producer.add(make_frame(1))
+    producer.add(make_frame(2))
+    await consumer.settle(await consumer.take(["cam-1"], count=1, block_ms=0))
+    await consumer.settle_drops(await consumer.drops(["cam-1"], count=1))
+
+    producer.add(make_frame(2))
+
+    assert waiting(client) == []
+    assert dropped(client) == []
+    assert producer.last_entry() == EntryId.of(make_frame(2).identity, last=None)
+
+
 @pytest.mark.parametrize("number", [1, 2])
 def test_producer_refuses_a_frame_when_its_number_was_given_to_another_one(
     make_producer: MakeProducer, make_frame: MakeFrame, number: int

@@ -1,7 +1,7 @@
-import os
+"""Seeded tensors and a tiny detector."""
+
 import zlib
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,20 +11,8 @@ from inspection.model.ava_dino import AvaDinoConfig
 from inspection.model.checkpoint import Checkpoint, CheckpointConfig, Network
 from inspection.model.text import TextTowerConfig
 
-REFERENCE = Path(__file__).parents[4] / "shared" / "reference"
-
 #: Makes the reference's tensor of a name and shape.
 Seeded = Callable[..., torch.Tensor]
-
-
-@pytest.fixture(scope="session")
-def reference_dir() -> Path:
-    if not REFERENCE.is_dir():
-        message = f"the reference numbers are not at {REFERENCE}"
-        if "CI" in os.environ:  # noqa: TID251 - no settings in tests
-            pytest.fail(message)
-        pytest.skip(message)
-    return REFERENCE
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,136 @@
+"""What a checkpoint reaches on simulated cameras whose designs it has never seen.
+
+For every conveyor the first parts are good and give a threshold, as they do when a line starts;
+the parts after them, half of them defective, are judged.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from inspection.capture.rendering import Conveyor, RenderedPart
+from inspection.model.ava_dino import draw_map
+from inspection.model.detector import Detector
+from inspection.training.metrics import Interval, auroc, bootstrap_auroc, recall_above
+
+#: Edge of the maps and masks that pixels are compared at.
+_COMPARED_SIZE_PX = 64
+_BATCH_COUNT = 16
+#: Share of the good parts below the threshold.
+THRESHOLD_QUANTILE = 0.99
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """Which conveyors are looked at."""
+
+    product: str
+    #: One conveyor each.
+    seeds: tuple[int, ...]
+    #: Edge of the rendered frames.
+    size_px: int = 384
+    #: Good parts at the start of each conveyor.
+    good_parts_count: int = 100
+    #: Parts after them, half of them defective.
+    judged_parts_count: int = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reached:
+    """Figures of one product over all its conveyors."""
+
+    product: str
+    image_auroc: Interval
+    pixel_auroc: float
+    #: Share of defective parts above their own conveyor's threshold, mean over the conveyors.
+    recall: float
+    #: Share of the good parts after the first ones above that threshold.
+    false_reject_rate: float
+    #: Judged parts.
+    parts_count: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Judged:
+    scores: NDArray[np.float64]
+    labels: NDArray[np.int64]
+    maps: NDArray[np.float32]
+    masks: NDArray[np.int64]
+
+
+def evaluate(detector: Detector, trial: Trial) -> Reached:
+    """Score the parts of all conveyors of a trial."""
+    judged: list[_Judged] = []
+    recalls, false_rejects = [], []
+    for seed in trial.seeds:
+        conveyor = Conveyor(
+            product=trial.product,
+            seed=seed,
+            size_px=trial.size_px,
+            defect_rate=0.5,
+            good_parts_count=trial.good_parts_count,
+        )
+        count = trial.good_parts_count + trial.judged_parts_count
+        answer = _judge(detector, [conveyor.part(index) for index in range(count)])
+        first, rest = answer.scores[: trial.good_parts_count], slice(trial.good_parts_count, None)
+        scores, labels = answer.scores[rest], answer.labels[rest]
+        recalls.append(recall_above(first, scores[labels == 1], THRESHOLD_QUANTILE))
+        false_rejects.append(recall_above(first, scores[labels == 0], THRESHOLD_QUANTILE))
+        judged.append(
+            _Judged(
+                scores=scores, labels=labels, maps=answer.maps[rest], masks=answer.masks[rest]
+            )
+        )
+    labels = np.concatenate([each.labels for each in judged])
+    return Reached(
+        product=trial.product,
+        image_auroc=bootstrap_auroc(labels, np.concatenate([each.scores for each in judged])),
+        pixel_auroc=auroc(
+            np.concatenate([each.masks.ravel() for each in judged]),
+            np.concatenate([each.maps.ravel() for each in judged]),
+        ),
+        recall=float(np.mean(recalls)),
+        false_reject_rate=float(np.mean(false_rejects)),
+        parts_count=len(labels),
+    )
+
+
+def as_table(figures: Sequence[Reached]) -> str:
+    """Return the figures as a Markdown table."""
+    lines = [
+        "| product | image AUROC (95 % interval) | pixel AUROC | recall at the 99 % quantile "
+        "of 100 good parts | false rejects there | parts |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    lines += [
+        f"| {each.product} | {each.image_auroc.value:.3f} "
+        f"({each.image_auroc.low:.3f} to {each.image_auroc.high:.3f}) | {each.pixel_auroc:.3f} | "
+        f"{each.recall:.2f} | {each.false_reject_rate:.3f} | {each.parts_count} |"
+        for each in figures
+    ]
+    return "\n".join(lines)
+
+
+def _judge(detector: Detector, parts: Sequence[RenderedPart]) -> _Judged:
+    scores, maps = [], []
+    size = (_COMPARED_SIZE_PX, _COMPARED_SIZE_PX)
+    for start in range(0, len(parts), _BATCH_COUNT):
+        batch = parts[start : start + _BATCH_COUNT]
+        scored = detector.score([part.image for part in batch], [part.product for part in batch])
+        scores += [each.score for each in scored]
+        grids = torch.from_numpy(np.stack([each.grid for each in scored])).float()
+        maps.append(draw_map(grids, size).numpy())
+    masks = [
+        cv2.resize(part.mask.astype(np.float32), size, interpolation=cv2.INTER_AREA) >= 0.2  # noqa: PLR2004
+        for part in parts
+    ]
+    return _Judged(
+        scores=np.asarray(scores),
+        labels=np.asarray([part.defect is not None for part in parts], dtype=np.int64),
+        maps=np.concatenate(maps),
+        masks=np.asarray(masks, dtype=np.int64),
+    )
