@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Mapping
 
-from inspection.errors import InspectionError
+from inspection.errors import ConfigurationError, UnavailableError
 from inspection.store.database import Database
 from inspection.store.lines import list_lines
 from inspection.telemetry import logger
@@ -32,14 +32,20 @@ class Products:
         return self._products
 
     def look(self) -> None:
-        """Read the database now.
+        """Read the database now; what was heard last stands while it does not answer.
 
         Raises:
-            UnavailableError: it does not answer; what was heard last stands.
             ConfigurationError: it cannot be used until somebody changes something.
         """
-        with self._database.read() as connection:
-            self._products = {line.name: line.product for line in list_lines(connection)}
+        try:
+            with self._database.read() as connection:
+                self._products = {line.name: line.product for line in list_lines(connection)}
+        except UnavailableError as error:
+            if self._is_answering:
+                logger().warning("database_unavailable", why=str(error))
+            self._is_answering = False
+        else:
+            self._is_answering = True
 
     def start(self) -> None:
         """Look again and again."""
@@ -53,9 +59,7 @@ class Products:
         while not self._stop.wait(LOOK_S):
             try:
                 self.look()
-            except InspectionError as error:
+            except ConfigurationError as error:
                 if self._is_answering:
-                    logger().warning("database_unavailable", why=str(error))
+                    logger().error("database_unavailable", why=str(error))
                 self._is_answering = False
-            else:
-                self._is_answering = True

@@ -6,7 +6,7 @@ others do not notice.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -135,14 +135,12 @@ def _ledger_numbers(
 ) -> Mapping[str, int]:
     """Return the highest numbers in the ledger; empty when the database does not answer."""
     numbers = {}
-    try:
-        products.look()
-        with database.read() as connection:
-            for camera in cameras:
-                try:
-                    numbers[camera.name] = last_sequence_number(connection, camera.name)
-                except NotFoundError:
-                    numbers[camera.name] = 0
-    except UnavailableError as error:
-        logger().warning("database_unavailable", why=str(error))
+    products.look()
+    # What `look` has said about a database that does not answer need not be said again.
+    with suppress(UnavailableError), database.read() as connection:
+        for camera in cameras:
+            try:
+                numbers[camera.name] = last_sequence_number(connection, camera.name)
+            except NotFoundError:
+                numbers[camera.name] = 0
     return numbers

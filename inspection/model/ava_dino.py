@@ -145,7 +145,8 @@ class AvaDino(nn.Module):
     def _adapt_cls(self, index: int, cls: Tensor, shares: Tensor) -> Tensor:
         normal = self.cls_token_adapter_normal[index](cls)
         anomalous = self.cls_token_adapter_anomaly[index](cls)
-        return functional.normalize(shares[:, :1] * normal + shares[:, 1:] * anomalous + cls, dim=-1)
+        mixed = shares[:, :1] * normal + shares[:, 1:] * anomalous
+        return functional.normalize(mixed + cls, dim=-1)
 
     def _adapt_patches(self, index: int, patches: Tensor, shares: Tensor) -> Tensor:
         normal = self.patch_token_adapter_normal[index](patches)

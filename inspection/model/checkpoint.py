@@ -101,13 +101,18 @@ def save_checkpoint(folder: Path, config: CheckpointConfig, network: Network, *,
     folder.mkdir(parents=True, exist_ok=True)
     for file_name, part in zip(_TENSOR_FILES, network.parts(), strict=True):
         save_file(_halved(part), folder / file_name)
-    (folder / _CARD_FILE).write_text(card, encoding="utf-8")
+    save_card(folder, card)
     described = {"format": FORMAT, **dataclasses.asdict(config)}
     content_hash = _content_hash(described, folder)
     (folder / _CONFIG_FILE).write_text(
         json.dumps({**described, "content_hash": content_hash}, indent=2) + "\n", encoding="utf-8"
     )
     return content_hash
+
+
+def save_card(folder: Path, card: str) -> None:
+    """Write a checkpoint's card, which the content hash does not cover."""
+    (folder / _CARD_FILE).write_text(card, encoding="utf-8")
 
 
 def load_checkpoint(path_or_name: str | Path) -> Checkpoint:

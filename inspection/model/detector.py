@@ -69,9 +69,7 @@ class Detector:
             torch.set_num_threads(threads)
         return cls(load_checkpoint(path_or_name), device=device, precision=precision)
 
-    def score(
-        self, images: Sequence[NDArray[np.uint8]], products: Sequence[str]
-    ) -> list[Scored]:
+    def score(self, images: Sequence[NDArray[np.uint8]], products: Sequence[str]) -> list[Scored]:
         """Score ``(H, W, 3)`` uint8 RGB pictures of any size, each of the product named with it."""
         if len(images) != len(products):
             raise ValueError(f"{len(images)} images but {len(products)} products")
@@ -87,9 +85,7 @@ class Detector:
             maps = draw_map(grids, (self.image_size_px, self.image_size_px))
             scores = maps.amax(dim=(1, 2)).cpu().tolist()
             stored = grids.cpu().numpy().astype(np.float16)
-        return [
-            Scored(score=score, grid=grid) for score, grid in zip(scores, stored, strict=True)
-        ]
+        return [Scored(score=score, grid=grid) for score, grid in zip(scores, stored, strict=True)]
 
     def _tensor(self, images: Sequence[NDArray[np.uint8]]) -> Tensor:
         size_px, config = self.image_size_px, self._config

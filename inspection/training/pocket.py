@@ -3,52 +3,60 @@
 1. Render pairs of good and defective parts (once; later calls find them).
 2. Train backbone, text tower and head together for the given minutes, saving the state often;
    a killed run goes on where it stopped.
-3. Write the averaged weights as a checkpoint folder.
+3. Write the averaged weights as a checkpoint folder, look at conveyors never seen before, and
+   put what it reaches on the checkpoint's card.
 """
 
 import argparse
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 
-from inspection.model.ava_dino import AvaDinoConfig, draw_map
-from inspection.model.checkpoint import CheckpointConfig, Network, save_checkpoint
-from inspection.model.prompts import prompts_for
+from inspection.capture.rendering import PRODUCTS
+from inspection.model.ava_dino import AvaDinoConfig
+from inspection.model.checkpoint import CheckpointConfig, save_card, save_checkpoint
+from inspection.model.detector import Detector
 from inspection.model.text import TextTowerConfig
-from inspection.training.metrics import auroc
+from inspection.training.card import Provenance, card
+from inspection.training.evaluation import Trial, describe_examples, evaluate
 from inspection.training.synthesis import Examples, Recipe, render_examples
-from inspection.training.trainer import (
-    Schedule,
-    Trainer,
-    coarse_masks,
-    normalised,
-    start_from_principal_patches,
-)
+from inspection.training.trainer import Schedule, Trainer, normalised, start_from_principal_patches
 
 #: Seeds from here on are never trained on.
 HELD_OUT_SEED = 1_000_000_000
+TRIAL_SEED = 2_000_000_000
 _TRAINING_SEED = 10_000
 _STATE_FILE = "state.pt"
 _SAVE_EVERY_S = 90.0
 _CHECK_EVERY_S = 300.0
 _SHOW_EVERY_STEPS = 20
-_CHECKED_BATCH_COUNT = 32
+#: Pictures from which the patch embedding starts.
+_SAMPLE_COUNT = 256
 
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
     """What the command line asks for."""
 
+    #: Where examples, state and checkpoint are kept.
     folder: Path
-    minutes: float
-    pairs_count: int
-    threads_count: int
-    seed: int
-    is_compiled: bool
+    schedule: Schedule
+    #: Pairs of a good and a defective part to train on.
+    pairs_count: int = 6000
+    #: Pairs that are looked at during training.
+    held_out_pairs_count: int = 160
+    #: Conveyors of each product that are looked at in the end.
+    trials_count: int = 4
+    #: Good parts at the start of each of them, and as many that are judged.
+    trial_parts_count: int = 100
+    threads_count: int = 2
+    #: Edges of rendered frames, in turn.
+    rendered_sizes_px: tuple[int, ...] = (384, 256)
+    is_compiled: bool = False
 
 
 def pocket_config() -> CheckpointConfig:
@@ -76,36 +84,56 @@ def main(arguments: list[str] | None = None) -> int:
     """Train, write the checkpoint and return 0."""
     run = _parsed(arguments)
     torch.set_num_threads(run.threads_count)
-    config = pocket_config()
-    size_px = config.image_size_px
-    training = render_examples(
-        run.folder / "training",
-        Recipe(
-            pairs_count=run.pairs_count,
-            first_seed=_TRAINING_SEED,
-            size_px=size_px,
-            rendered_sizes_px=(384, 256),
-        ),
-        workers_count=run.threads_count,
-    )
-    held_out = render_examples(
-        run.folder / "held_out",
-        Recipe(
-            pairs_count=min(run.pairs_count, 160),
-            first_seed=HELD_OUT_SEED,
-            size_px=size_px,
-            rendered_sizes_px=(256, 384),
-        ),
-        workers_count=run.threads_count,
-    )
-    schedule = Schedule(duration_s=60 * run.minutes, seed=run.seed)
-    trainer = Trainer(config, schedule, is_compiled=run.is_compiled)
-    _train(run, trainer, training, held_out)
-    digest = save_checkpoint(
-        run.folder / "checkpoint", config, trainer.averaged, card=_card(run, trainer)
-    )
-    _say(f"wrote {run.folder / 'checkpoint'} with content hash {digest}")
+    make_checkpoint(run, pocket_config())
     return 0
+
+
+def make_checkpoint(
+    run: Run, config: CheckpointConfig, *, clock_s: Callable[[], float] = time.monotonic
+) -> Path:
+    """Do the whole run and return the checkpoint's folder; `clock_s` measures the training."""
+    training = _examples(run, config, "training", run.pairs_count, _TRAINING_SEED)
+    held_out = _examples(run, config, "held_out", run.held_out_pairs_count, HELD_OUT_SEED)
+    trainer = Trainer(config, run.schedule, is_compiled=run.is_compiled, clock_s=clock_s)
+    _train(run, trainer, training, held_out)
+    folder = run.folder / "checkpoint"
+    digest = save_checkpoint(folder, config, trainer.averaged, card="")
+    detector = Detector.load(folder, device="cpu")
+    seeds = tuple(range(TRIAL_SEED, TRIAL_SEED + run.trials_count))
+    parts_count = run.trial_parts_count
+    trials = [
+        Trial(
+            product=product,
+            seeds=seeds,
+            size_px=run.rendered_sizes_px[0],
+            good_parts_count=parts_count,
+            judged_parts_count=parts_count,
+        )
+        for product in PRODUCTS
+    ]
+    figures = [evaluate(detector, trial) for trial in trials]
+    provenance = Provenance(
+        minutes=trainer.elapsed_s / 60,
+        steps_count=trainer.steps_count,
+        pairs_count=run.pairs_count,
+        threads_count=run.threads_count,
+        schedule=run.schedule,
+    )
+    save_card(folder, card(config, provenance, figures))
+    _say(f"wrote {folder} with content hash {digest}")
+    return folder
+
+
+def _examples(
+    run: Run, config: CheckpointConfig, name: str, pairs_count: int, first_seed: int
+) -> Examples:
+    recipe = Recipe(
+        pairs_count=pairs_count,
+        first_seed=first_seed,
+        size_px=config.image_size_px,
+        rendered_sizes_px=run.rendered_sizes_px,
+    )
+    return render_examples(run.folder / name, recipe, workers_count=run.threads_count)
 
 
 def _train(run: Run, trainer: Trainer, training: Examples, held_out: Examples) -> None:
@@ -114,8 +142,9 @@ def _train(run: Run, trainer: Trainer, training: Examples, held_out: Examples) -
         trainer.restore(state)
         _say(f"goes on at step {trainer.steps_count}, {trainer.elapsed_s / 60:.1f} min")
     else:
-        sample = normalised(training.pictures[:: max(len(training.pictures) // 256, 1)], trainer.config)
-        start_from_principal_patches(trainer.network, sample, seed=run.seed)
+        every = max(len(training.pictures) // _SAMPLE_COUNT, 1)
+        sample = normalised(training.pictures[::every], trainer.config)
+        start_from_principal_patches(trainer.network, sample, seed=run.schedule.seed)
         trainer.averaged.load_state_dict(trainer.network.state_dict())
     saved_at = checked_at = time.monotonic()
     while trainer.progress < 1:
@@ -127,65 +156,26 @@ def _train(run: Run, trainer: Trainer, training: Examples, held_out: Examples) -
             trainer.save(state)
             saved_at = time.monotonic()
         if time.monotonic() - checked_at > _CHECK_EVERY_S:
-            _say(f"held out: {check(trainer.averaged, trainer.config, held_out)}")
+            _say(describe_examples(trainer.averaged, trainer.config, held_out))
             checked_at = time.monotonic()
     trainer.save(state)
-    _say(f"held out: {check(trainer.averaged, trainer.config, held_out)}")
-
-
-def check(network: Network, config: CheckpointConfig, examples: Examples) -> str:
-    """Return image and pixel AUROC per product, with the full sentence ensemble."""
-    edge = config.image_size_px // network.backbone.patch_size_px
-    with torch.inference_mode():
-        text = {
-            product: network.text.encode(prompts_for(product.replace("_", " ")))
-            for product in set(examples.products)
-        }
-        maps, truth = [], []
-        for first in range(0, len(examples.pictures), _CHECKED_BATCH_COUNT):
-            rows = slice(first, first + _CHECKED_BATCH_COUNT)
-            columns = torch.stack([text[product] for product in examples.products[rows]])
-            with torch.autocast("cpu", torch.bfloat16):
-                taps = network.backbone(normalised(examples.pictures[rows], config))
-            answer = network.head(taps, columns)
-            maps.append(draw_map(answer.patch_logits.float().unflatten(2, (edge, edge)), (64, 64)))
-            truth.append(coarse_masks(examples.masks[rows], 64))
-    drawn, masks = torch.cat(maps).numpy(), torch.cat(truth).numpy()
-    lines = []
-    for product in dict.fromkeys(examples.products):
-        chosen = np.asarray([each == product for each in examples.products])
-        image = auroc(examples.labels[chosen], drawn[chosen].max(axis=(1, 2)))
-        pixel = auroc(masks[chosen].ravel().astype(int), drawn[chosen].ravel())
-        lines.append(f"{product} {image:.3f}/{pixel:.3f}")
-    return ", ".join(lines)
-
-
-def _card(run: Run, trainer: Trainer) -> str:
-    return (
-        "# pocket\n\n"
-        f"Trained from nothing for {trainer.elapsed_s / 60:.0f} minutes "
-        f"({trainer.steps_count} steps of {trainer.schedule.batch_count} pictures) on "
-        f"{run.threads_count} CPU cores with {run.pairs_count} rendered pairs, seed {run.seed}:\n\n"
-        f"    python -m inspection.training.pocket --out DIR --minutes {run.minutes:g}\n\n"
-        "Licence: Apache-2.0.\n"
-    )
+    _say(describe_examples(trainer.averaged, trainer.config, held_out))
 
 
 def _parsed(arguments: list[str] | None) -> Run:
-    parser = argparse.ArgumentParser(prog="python -m inspection.training.pocket", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m inspection.training.pocket")
     parser.add_argument("--out", type=Path, required=True, help="folder of the run")
     parser.add_argument("--minutes", type=float, default=50, help="minutes of training")
     parser.add_argument("--pairs", type=int, default=6000, help="pairs of parts to render")
     parser.add_argument("--threads", type=int, default=2, help="CPU threads")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--compile", action="store_true", help="needs a C++ compiler; a third faster")
+    parser.add_argument("--compile", action="store_true", help="faster; needs a C++ compiler")
     parsed = parser.parse_args(arguments)
     return Run(
         folder=parsed.out,
-        minutes=parsed.minutes,
+        schedule=Schedule(duration_s=60 * parsed.minutes, seed=parsed.seed),
         pairs_count=parsed.pairs,
         threads_count=parsed.threads,
-        seed=parsed.seed,
         is_compiled=parsed.compile,
     )
 

@@ -4,6 +4,7 @@ import json
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -25,6 +26,8 @@ STAND_IN_NAMES = (
 _PICTURES_FILE = "pictures.npy"
 _MASKS_FILE = "masks.npy"
 _TABLE_FILE = "table.json"
+#: A stored mask's pixel is 1 where more than this, of 255, of its area is defective.
+_DEFECTIVE_LEVEL = 63
 #: Pairs that one worker renders at a time.
 _PORTION_COUNT = 32
 
@@ -66,20 +69,26 @@ class Examples:
 
 def render_examples(folder: Path, recipe: Recipe, *, workers_count: int) -> Examples:
     """Render a set of examples into a folder, or open it where it was rendered before."""
-    if not (folder / _TABLE_FILE).is_file():
-        folder.mkdir(parents=True, exist_ok=True)
-        count, size_px = 2 * recipe.pairs_count, recipe.size_px
-        for name, shape in (
-            (_PICTURES_FILE, (count, size_px, size_px, 3)),
-            (_MASKS_FILE, (count, size_px, size_px)),
-        ):
-            np.lib.format.open_memmap(folder / name, mode="w+", dtype=np.uint8, shape=shape)
-        portions = range(0, recipe.pairs_count, _PORTION_COUNT)
+    if (folder / _TABLE_FILE).is_file():
+        return open_examples(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    count, size_px = 2 * recipe.pairs_count, recipe.size_px
+    for name, shape in (
+        (_PICTURES_FILE, (count, size_px, size_px, 3)),
+        (_MASKS_FILE, (count, size_px, size_px)),
+    ):
+        np.lib.format.open_memmap(folder / name, mode="w+", dtype=np.uint8, shape=shape)
+    portions = range(0, recipe.pairs_count, _PORTION_COUNT)
+    render = partial(_render_portion, folder, recipe)
+    if workers_count > 1:
         spawn = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(workers_count, mp_context=spawn) as pool:
-            jobs = [pool.submit(_render_portion, folder, recipe, first) for first in portions]
-            rows = [row for job in jobs for row in job.result()]
-        (folder / _TABLE_FILE).write_text(json.dumps(rows), encoding="utf-8")
+            rendered = list(pool.map(render, portions))
+    else:
+        rendered = [render(first) for first in portions]
+    rows = [row for portion in rendered for row in portion]
+    # Written last: a folder without its table is rendered again.
+    (folder / _TABLE_FILE).write_text(json.dumps(rows), encoding="utf-8")
     return open_examples(folder)
 
 
@@ -117,7 +126,8 @@ def _render_portion(folder: Path, recipe: Recipe, first: int) -> list[tuple[str,
                 product, seed=recipe.first_seed + index, size_px=size_px, defect=defect
             )
             pictures[2 * index + side] = shrink(part.image, recipe.size_px)
-            masks[2 * index + side] = shrink(part.mask.astype(np.uint8) * 255, recipe.size_px) > 63
+            covered = shrink(part.mask.astype(np.uint8) * 255, recipe.size_px)
+            masks[2 * index + side] = covered > _DEFECTIVE_LEVEL
             rows.append((product, defect or ""))
     return rows
 

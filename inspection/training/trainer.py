@@ -4,6 +4,7 @@ import copy
 import math
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,7 +62,12 @@ class Trainer:
     """A network under training, its optimisers and its place in the schedule."""
 
     def __init__(
-        self, config: CheckpointConfig, schedule: Schedule, *, is_compiled: bool = False
+        self,
+        config: CheckpointConfig,
+        schedule: Schedule,
+        *,
+        is_compiled: bool = False,
+        clock_s: Callable[[], float] = time.monotonic,
     ) -> None:
         torch.manual_seed(schedule.seed)
         self.config = config
@@ -71,6 +77,7 @@ class Trainer:
         self.optimisers = _optimisers(self.network, schedule)
         self.elapsed_s = 0.0
         self.steps_count = 0
+        self._clock_s = clock_s
         tokens = self.network.backbone.raw_tokens
         self._tokens: Any = torch.compile(tokens, dynamic=False) if is_compiled else tokens
 
@@ -81,7 +88,7 @@ class Trainer:
 
     def step(self, examples: Examples) -> dict[str, float]:
         """Learn from one batch; the batch depends on the seed and the step's number alone."""
-        started = time.monotonic()
+        started = self._clock_s()
         self._set_rates()
         rng = np.random.default_rng((self.schedule.seed, self.steps_count))
         pictures, masks, labels, products = self._draw(examples, rng)
@@ -100,7 +107,7 @@ class Trainer:
             optimiser.step()
         self._average()
         self.steps_count += 1
-        self.elapsed_s += time.monotonic() - started
+        self.elapsed_s += self._clock_s() - started
         return {name: float(term.detach()) for name, term in terms.items()}
 
     def save(self, path: Path) -> None:
@@ -141,7 +148,9 @@ class Trainer:
         self, examples: Examples, rng: np.random.Generator
     ) -> tuple[Tensor, Tensor, Tensor, list[str]]:
         """Return pairs: each part once good and once defective, changed independently."""
-        pairs = rng.choice(len(examples.pictures) // 2, self.schedule.batch_count // 2, False)
+        pairs = rng.choice(
+            len(examples.pictures) // 2, self.schedule.batch_count // 2, replace=False
+        )
         rows = np.stack([2 * pairs, 2 * pairs + 1], axis=1).ravel()
         changed = []
         for pair in pairs:
@@ -177,7 +186,8 @@ class Trainer:
         for name in unique:
             prompts = prompts_for(name)
             for ensemble in (prompts.normal, prompts.anomalous):
-                sentences += [str(ensemble[i]) for i in rng.choice(len(ensemble), count, False)]
+                drawn = rng.choice(len(ensemble), count, replace=False)
+                sentences += [ensemble[index] for index in drawn]
         vectors = self.network.text(self.network.text.tokenise(tuple(sentences)))
         means = vectors.view(len(unique), 2, count, -1).mean(dim=2)
         columns = functional.normalize(means, dim=-1).transpose(1, 2)  # (unique, D, 2)
@@ -206,7 +216,7 @@ class Trainer:
         """Let the averaged weights follow; early on they follow faster."""
         keep = min(self.schedule.averaging, self.steps_count / (self.steps_count + 10))
         with torch.no_grad():
-            torch._foreach_lerp_(  # type: ignore[attr-defined]  # noqa: SLF001
+            torch._foreach_lerp_(  # type: ignore[attr-defined]
                 list(self.averaged.parameters()), list(self.network.parameters()), 1 - keep
             )
 

@@ -34,7 +34,7 @@ SIMULATED = Source(kind="simulated", product="metal washer", seed=3, size_px=32)
 #: Nobody listens there.
 NO_DATABASE = "postgresql://nobody@127.0.0.1:9/none"
 #: Impatient, so that tests need not wait; not so impatient that a busy machine looks hung.
-TIMES = Times(hang_s=4.0, restart_first_s=0.05, restart_limit_s=0.1)
+TIMES = Times(hang_s=5.0, restart_first_s=0.05, restart_limit_s=0.1)
 
 #: A capture process with one camera, to be killed as a whole.
 CAPTURE = """

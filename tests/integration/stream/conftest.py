@@ -41,7 +41,7 @@ def start_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[.
     """Start the machine's Redis with further options; all end with the session."""
     binary = shutil.which("redis-server")
     if binary is None:
-        if "CI" in os.environ:  # noqa: TID251 - whether it may be missing
+        if "CI" in os.environ:
             pytest.fail("redis-server is missing")
         pytest.skip("redis-server is missing")
     processes: list[subprocess.Popen[bytes]] = []

@@ -45,9 +45,7 @@ def head(reference_dir: Path, seeded: Seeded) -> AvaDino:
     shapes = json.loads((reference_dir / "ava-dino.weights.json").read_text())
     weights = {key: seeded(f"weights.{key}", shape, 0.03) for key, shape in shapes.items()}
     built = AvaDino(
-        AvaDinoConfig(
-            token_width=1024, adapter_width=768, text_width=768, text_stack="interleave"
-        )
+        AvaDinoConfig(token_width=1024, adapter_width=768, text_width=768, text_stack="interleave")
     )
     built.load_state_dict(from_published_weights(weights))
     return built

@@ -1,0 +1,52 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from inspection.training.metrics import (
+    auroc,
+    average_precision,
+    bootstrap_auroc,
+    f1_max,
+    recall_above,
+)
+
+
+@pytest.mark.parametrize("level", ["image", "pixel"])
+def test_metrics_are_the_fields_standard_ones(reference_dir: Path, level: str) -> None:
+    data = np.load(reference_dir / "metrics.npz")
+    expected = json.loads((reference_dir / "metrics.json").read_text())
+    maps, masks = data["anomaly_maps"], data["masks"]
+    if level == "image":
+        labels, scores = masks.max(axis=(1, 2)), maps.max(axis=(1, 2))
+    else:
+        labels, scores = masks.ravel(), maps.ravel()
+
+    assert auroc(labels, scores) == pytest.approx(expected[f"{level}_auroc"], abs=1e-6)
+    assert average_precision(labels, scores) == pytest.approx(expected[f"{level}_ap"], abs=1e-6)
+    assert f1_max(labels, scores) == pytest.approx(expected[f"{level}_f1max"], abs=1e-6)
+
+
+def test_f1_max_is_defined_when_no_threshold_finds_anything() -> None:
+    assert f1_max(np.array([0, 0, 1]), np.array([0.9, 0.8, 0.1])) == pytest.approx(0.5)
+
+
+def test_bootstrap_interval_holds_the_value_and_narrows_with_more_examples() -> None:
+    rng = np.random.default_rng(0)
+
+    widths = []
+    for count in (20, 400):
+        labels = np.repeat([0, 1], count)
+        scores = rng.normal(labels, 1.0)
+        interval = bootstrap_auroc(labels, scores, rounds_count=200)
+        assert interval.low <= interval.value <= interval.high
+        widths.append(interval.high - interval.low)
+
+    assert widths[1] < widths[0] / 2
+
+
+def test_recall_above_counts_what_lies_over_the_quantile_of_good_scores() -> None:
+    good = np.linspace(0, 1, 101)
+
+    assert recall_above(good, np.array([0.5, 0.985, 0.995, 2.0]), 0.99) == 0.5

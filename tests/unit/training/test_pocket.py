@@ -1,0 +1,70 @@
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from inspection.model.ava_dino import AvaDinoConfig
+from inspection.model.checkpoint import CheckpointConfig, load_checkpoint
+from inspection.model.text import TextTowerConfig
+from inspection.training.pocket import Run, make_checkpoint, pocket_config
+from inspection.training.trainer import Schedule
+
+TINY = replace(
+    pocket_config(),
+    name="tiny",
+    image_size_px=64,
+    backbone={
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 4,
+        "num_attention_heads": 2,
+        "patch_size": 16,
+        "image_size": 64,
+        "pos_embed_rescale": None,
+    },
+    tap_blocks=(0, 1, 2, 3),
+    text=TextTowerConfig(width=16, heads=2, layers=1, context_length=32, output_width=24),
+    head=AvaDinoConfig(token_width=32, adapter_width=16, text_width=24),
+)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    return Run(
+        folder=tmp_path,
+        schedule=Schedule(duration_s=2, batch_count=4, window_px=32, sentences_count=2),
+        pairs_count=6,
+        held_out_pairs_count=3,
+        trials_count=1,
+        trial_parts_count=8,
+        threads_count=1,
+        rendered_sizes_px=(64,),
+    )
+
+
+def ticking() -> Callable[[], float]:
+    return map(float, count()).__next__
+
+
+def make(run: Run, config: CheckpointConfig = TINY) -> Path:
+    return make_checkpoint(run, config, clock_s=ticking())
+
+
+def test_pocket_run_ends_with_a_checkpoint_and_its_card(run: Run) -> None:
+    folder = make(run)
+
+    loaded = load_checkpoint(folder)
+    card = (folder / "card.md").read_text()
+    assert loaded.config == TINY
+    assert "Apache-2.0" in card
+    assert "| woven fabric |" in card
+
+
+def test_pocket_run_does_not_train_again_what_its_state_says_is_done(run: Run) -> None:
+    first = load_checkpoint(make(run)).content_hash
+
+    again = load_checkpoint(make(run)).content_hash
+
+    assert again == first

@@ -1,0 +1,156 @@
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from inspection.model.ava_dino import AvaDinoConfig
+from inspection.model.checkpoint import CheckpointConfig
+from inspection.model.text import TextTowerConfig
+from inspection.training.synthesis import Examples
+from inspection.training.trainer import (
+    Schedule,
+    Trainer,
+    coarse_masks,
+    normalised,
+    start_from_principal_patches,
+)
+
+CONFIG = CheckpointConfig(
+    name="tiny",
+    image_size_px=64,
+    backbone={
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 4,
+        "num_attention_heads": 2,
+        "num_register_tokens": 2,
+        "patch_size": 16,
+        "image_size": 64,
+        "pos_embed_rescale": None,
+    },
+    tap_blocks=(0, 1, 2, 3),
+    text=TextTowerConfig(width=16, heads=2, layers=1, context_length=32, output_width=24),
+    head=AvaDinoConfig(token_width=32, adapter_width=16, text_width=24),
+)
+SCHEDULE = Schedule(duration_s=8, batch_count=8, window_px=32, sentences_count=2)
+
+
+@pytest.fixture(scope="module")
+def examples() -> Examples:
+    """Flat parts; the defective ones have a bright square."""
+    rng = np.random.default_rng(0)
+    pictures = rng.integers(80, 120, (16, 64, 64, 3), dtype=np.uint8)
+    masks = np.zeros((16, 64, 64), dtype=np.uint8)
+    for row in range(1, 16, 2):
+        top, left = rng.integers(0, 48, size=2)
+        masks[row, top : top + 16, left : left + 16] = 1
+    pictures[masks == 1] = 250
+    return Examples(
+        pictures=pictures, masks=masks, products=("nut",) * 16, defects=("", "stain") * 8
+    )
+
+
+def ticking() -> Callable[[], float]:
+    """A clock on which every step takes one second."""
+    return map(float, count()).__next__
+
+
+def trainer(schedule: Schedule = SCHEDULE) -> Trainer:
+    return Trainer(CONFIG, schedule, clock_s=ticking())
+
+
+def weights(made: Trainer) -> torch.Tensor:
+    return torch.cat([tensor.flatten() for tensor in made.averaged.state_dict().values()])
+
+
+def test_trainer_follows_its_schedule_by_the_clock(examples: Examples) -> None:
+    made = trainer()
+
+    for _ in range(4):
+        made.step(examples)
+
+    assert (made.steps_count, made.elapsed_s, made.progress) == (4, 4.0, 0.5)
+
+
+def test_trainer_learns_to_tell_defective_from_good(examples: Examples) -> None:
+    made = trainer(Schedule(duration_s=60, batch_count=8, window_px=32, sentences_count=2))
+    start_from_principal_patches(made.network, normalised(examples.pictures, CONFIG), seed=0)
+
+    patch_terms = [made.step(examples)["patch"] for _ in range(25)]
+
+    assert np.mean(patch_terms[-5:]) < 0.7 * np.mean(patch_terms[:5])
+
+
+def test_trainer_goes_on_from_its_state_as_if_it_had_never_stopped(
+    examples: Examples, tmp_path: Path
+) -> None:
+    whole = trainer()
+    for _ in range(3):
+        whole.step(examples)
+    stopped = trainer()
+    stopped.step(examples)
+    stopped.save(tmp_path / "state.pt")
+
+    resumed = trainer()
+    resumed.restore(tmp_path / "state.pt")
+    for _ in range(2):
+        resumed.step(examples)
+
+    assert resumed.steps_count == 3
+    torch.testing.assert_close(weights(resumed), weights(whole), rtol=0, atol=1e-6)
+
+
+def test_trainer_leaves_no_half_written_state(tmp_path: Path) -> None:
+    made = trainer()
+
+    made.save(tmp_path / "state.pt")
+    made.save(tmp_path / "state.pt")
+
+    assert [path.name for path in tmp_path.iterdir()] == ["state.pt"]
+
+
+def test_trainer_shows_windows_first_and_whole_pictures_later(examples: Examples) -> None:
+    made = trainer()
+    rng = np.random.default_rng(0)
+
+    early = made._draw(examples, rng)[0]
+    made.elapsed_s = 0.9 * SCHEDULE.duration_s
+    late = made._draw(examples, rng)[0]
+
+    assert early.shape == (8, 3, 32, 32)
+    assert late.shape == (8, 3, 64, 64)
+
+
+def test_trainer_windows_hold_some_of_the_defect(examples: Examples) -> None:
+    made = trainer()
+    rng = np.random.default_rng(0)
+
+    for row in range(1, 16, 2):
+        window = made._window(examples.masks[row], rng)
+        assert examples.masks[row][window].any()
+        assert examples.masks[row][window].shape == (32, 32)
+
+
+def test_principal_patches_give_channels_of_comparable_size(examples: Examples) -> None:
+    made = trainer()
+    pictures = normalised(examples.pictures, CONFIG)
+
+    start_from_principal_patches(made.network, pictures, seed=0)
+
+    embedding = made.network.backbone.vit.embeddings.patch_embeddings
+    with torch.inference_mode():
+        deviations = embedding(pictures).std(dim=(0, 2, 3))
+    assert deviations.max() < 3
+    assert deviations.min() > 0.05
+
+
+def test_coarse_masks_keep_a_thin_defect() -> None:
+    mask = np.zeros((1, 16, 16), dtype=np.uint8)
+    mask[0, 5] = 1
+
+    coarse = coarse_masks(mask, 4)
+
+    assert coarse[0].tolist() == [[0] * 4, [1] * 4, [0] * 4, [0] * 4]
