@@ -38,7 +38,9 @@ def configure_logs(*, process: str, log_format: LogFormat, level: str = "info") 
             structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False),
             renderer,
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
+        wrapper_class=structlog.make_filtering_bound_logger(
+            logging.getLevelNamesMapping()[level.upper()]
+        ),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )

@@ -73,14 +73,17 @@ class Courier:
                 notifications.postpone(
                     connection, notification, error=str(error), until=self._clock() + wait
                 )
-        telemetry.logger().warning(
-            "notification_failed" if is_last else "notification_postponed",
+        log = telemetry.logger().bind(
             channel=self.configuration.name,
             notification_id=notification.notification_id,
             alert_id=notification.alert_id,
             attempt_count=notification.attempt_count,
             error=str(error),
         )
+        if is_last:
+            log.warning("notification_failed")
+        else:
+            log.warning("notification_postponed")
 
 
 class Couriers:

@@ -14,7 +14,7 @@ from inspection.domain.alert import Rule
 from inspection.domain.calibration import calibrated
 from inspection.domain.line import Camera, Line, OverflowPolicy, PicturePolicy, Scope, Source
 from inspection.domain.site import Channel, Site
-from inspection.errors import ConfigurationError
+from inspection.errors import ConfigurationError, InspectionError
 from inspection.settings import Settings
 from inspection.store import inspections, thresholds
 
@@ -29,6 +29,9 @@ DEFECT_RATE = 0.06
 
 #: Parts a second on each line.
 RATE_HZ = 4.0
+
+#: Without a verdict for so long, in seconds, the demo gives up.
+VERDICT_S = 300.0
 
 #: A folder with this file in it was made by the demo and may be removed by it.
 MARKER = ".inspection-demo"
@@ -68,7 +71,8 @@ def demo(
             calibrate()
             return stop.is_set() or is_over()
 
-        watch(program, lambda: stop.is_set() or program.has_replicas)
+        # Cameras that nobody inspects yet would only fill their streams.
+        watch(program, lambda: stop.is_set() or program.has_replicas or is_over())
         program.capture()
         watch(program, look)
         is_drained = program.drain(context.second_signal(stop))
@@ -160,17 +164,21 @@ def _calibration(program: Program) -> Callable[[], None]:
 def _ending(program: Program, for_s: float | None) -> Callable[[], bool]:
     """Return what says whether the demo's time, from the first verdict on, is over."""
     first_s: float | None = None
+    begun_s = time.monotonic()
 
     def is_over() -> bool:
         nonlocal first_s
-        if for_s is None:
-            return False
-        if first_s is None:
-            with program.database.read() as connection:
-                verdicts = inspections.verdict_counts(connection)
-            if any(verdicts.values()):
-                first_s = time.monotonic()
-            return False
-        return time.monotonic() - first_s >= for_s
+        now_s = time.monotonic()
+        if first_s is not None:
+            return for_s is not None and now_s - first_s >= for_s
+        with program.database.read() as connection:
+            if any(inspections.verdict_counts(connection).values()):
+                first_s = now_s
+        if now_s - begun_s > VERDICT_S:
+            raise InspectionError(
+                f"no verdict within {VERDICT_S:.0f} s; the logs in "
+                f"{program.settings.data_dir / 'logs'} say why"
+            )
+        return False
 
     return is_over

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from inspection.capture.exposure import CaptureState
 from inspection.cli import context, output
 from inspection.errors import InspectionError, UnavailableError
 from inspection.settings import Settings
@@ -97,7 +98,9 @@ def _cameras(settings: Settings) -> str:
         cameras = lines.list_cameras(connection)
     with context.streams(settings) as client:
         states = {camera.name: state(client, camera.name) for camera in cameras}
-    failed = {name: s for name, s in states.items() if s is not None and s.state == "failed"}
+    failed = {
+        name: s for name, s in states.items() if s is not None and s.state == CaptureState.FAILED
+    }
     if failed:
         raise UnavailableError("; ".join(f"{name}: {s.detail}" for name, s in failed.items()))
     return ", ".join(f"{name} {s.state if s else 'never seen'}" for name, s in states.items())

@@ -10,15 +10,18 @@ import redis
 
 from inspection.accounting import accounts, total
 from inspection.alerting import worker
+from inspection.capture.exposure import CaptureState
 from inspection.cli import context
 from inspection.cli.site_file import SiteFile, create_missing
 from inspection.cli.supervisor import Part, Supervisor
 from inspection.domain.ledger import Account
 from inspection.errors import UnavailableError
 from inspection.settings import Settings, child_environment, prepare_ray
+from inspection.store import lines
 from inspection.store.database import Database
 from inspection.stream.connection import check_server, connect
 from inspection.stream.embedded import EmbeddedServer
+from inspection.stream.producer import state
 from inspection.telemetry import logger
 
 #: The processes that inspect, in the order they are started.
@@ -83,6 +86,17 @@ class Program:
         except UnavailableError as error:
             logger().warning("account_unavailable", why=str(error))
         return self._account
+
+    def failed_cameras(self) -> dict[str, str]:
+        """Return the cameras that cannot work until somebody changes something, and why."""
+        with self.database.read() as connection:
+            cameras = lines.list_cameras(connection)
+        states = {camera.name: state(self.streams, camera.name) for camera in cameras}
+        return {
+            name: found.detail
+            for name, found in states.items()
+            if found is not None and found.state == CaptureState.FAILED
+        }
 
     def drain(self, hurry: Callable[[], bool]) -> bool:
         """End capture, then wait until everything captured is inspected and told.

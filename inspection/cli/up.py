@@ -10,7 +10,7 @@ import typer
 from inspection.cli import context, dashboard, summary
 from inspection.cli.program import Program, running
 from inspection.cli.site_file import read_site_file
-from inspection.errors import InspectionError
+from inspection.errors import CaptureError, InspectionError
 
 #: Seconds between looks at the processes.
 TEND_S = 0.5
@@ -47,7 +47,10 @@ def up(
         watch(program, lambda: stop.is_set() or (until_drained and program.is_captured))
         is_drained = program.drain(context.second_signal(stop))
         result = summary.summarise(program.database, program.account())
+        failed = program.failed_cameras()
     finish(result, is_drained=is_drained, as_json=as_json)
+    if failed:
+        raise CaptureError("; ".join(f"camera {name}: {why}" for name, why in failed.items()))
 
 
 def watch(program: Program, is_over: Callable[[], bool]) -> None:

@@ -24,7 +24,6 @@ from inspection.errors import CaptureError, UnavailableError
 from inspection.ingest.link import Link
 from inspection.ingest.message import Beat
 from inspection.ingest.outlet import Outlet
-from inspection.stream.producer import Producer
 
 
 class CameraCapture:
@@ -35,7 +34,6 @@ class CameraCapture:
         camera: Camera,
         *,
         open_source: Callable[[int], ExposureSource],
-        producer: Producer,
         journal: Journal,
         outlet: Outlet,
         link: Link,
@@ -45,14 +43,12 @@ class CameraCapture:
         Args:
             camera: the camera.
             open_source: makes its source; takes the sequence number of the next frame.
-            producer: of the camera's stream.
             journal: of the camera.
-            outlet: of the camera, with the same producer and journal.
+            outlet: of the camera, with the same journal.
             link: to the watchdog.
         """
         self._camera = camera
         self._open_source = open_source
-        self._producer = producer
         self._journal = journal
         self._outlet = outlet
         self._link = link
@@ -87,7 +83,7 @@ class CameraCapture:
         backoff = Backoff()
         while not self._link.is_stopping:
             try:
-                last = self._producer.last_entry()
+                last = self._outlet.last_entry()
             except UnavailableError as error:
                 self._wait(
                     Pause(wait_s=backoff.next_s(), state=CaptureState.STARTING, detail=str(error))

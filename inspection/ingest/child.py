@@ -83,7 +83,6 @@ def capture(work: Work, link: WatchdogLink, *, clock: Callable[[], datetime]) ->
             open_source=lambda number: open_source(
                 camera, clock=clock, first_number=number, is_settled=journal.is_settled
             ),
-            producer=producer,
             journal=journal,
             outlet=outlet,
             link=link,

@@ -8,7 +8,7 @@ from time import monotonic
 from inspection.capture.exposure import CaptureState
 from inspection.capture.journal import Journal
 from inspection.capture.pacing import Backoff
-from inspection.domain.frame import Frame, FrameIdentity
+from inspection.domain.frame import EntryId, Frame, FrameIdentity
 from inspection.domain.ledger import Cause
 from inspection.domain.line import Camera, OverflowPolicy
 from inspection.errors import UnavailableError
@@ -68,6 +68,15 @@ class Outlet:
         self._away_until_s = 0.0
         self._may_have_drops = True
         self._reported: tuple[CaptureState, float] | None = None
+
+    def last_entry(self) -> EntryId | None:
+        """Return the newest id ever given in the stream, None when there is no stream.
+
+        Raises:
+            UnavailableError: the server does not answer.
+        """
+        with self._noted_absence():
+            return self._producer.last_entry()
 
     def send(self, frame: Frame, *, is_repeatable: bool) -> None:
         """Add the frame to the stream, or drop it with its cause.
@@ -169,7 +178,8 @@ class Outlet:
             raise
         if self._absence is not None:
             logger().info("stream_available", camera=self._camera.name)
-            self._absence = None
+        self._absence = None
+        self._away_until_s = 0.0
 
     def _is_report_due(self, state: CaptureState, now_s: float) -> bool:
         if self._reported is None:

@@ -89,17 +89,23 @@ class Inspector:
             UnavailableError: no replica has answered a probe for `OUTAGE_LIMIT`.
         """
         finished = asyncio.Event()
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._writer.run(finished))
-            async with asyncio.TaskGroup() as takers:
-                takers.create_task(self._read(stop))
-                takers.create_task(self._recover(stop))
-                takers.create_task(self._repeat(self._refresh_cameras, CAMERAS_S, stop))
-                takers.create_task(self._repeat(self._move_drops, DROPS_S, stop))
-                takers.create_task(self._repeat(self._reclaim, RECLAIM_S, stop))
-            if self._calls:
-                await asyncio.wait(self._calls)
-            finished.set()
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._writer.run(finished))
+                await self._take_frames(stop)
+                finished.set()
+        except* UnavailableError as errors:
+            raise UnavailableError(str(errors.exceptions[0])) from errors
+
+    async def _take_frames(self, stop: asyncio.Event) -> None:
+        async with asyncio.TaskGroup() as takers:
+            takers.create_task(self._read(stop))
+            takers.create_task(self._recover(stop))
+            takers.create_task(self._repeat(self._refresh_cameras, CAMERAS_S, stop))
+            takers.create_task(self._repeat(self._move_drops, DROPS_S, stop))
+            takers.create_task(self._repeat(self._reclaim, RECLAIM_S, stop))
+        if self._calls:
+            await asyncio.wait(self._calls)
 
     async def _read(self, stop: asyncio.Event) -> None:
         outage = Outage("stream")

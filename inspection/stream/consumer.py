@@ -198,7 +198,7 @@ class Consumer:
                     await pipe.execute()
             except OutOfMemoryError:
                 logger().warning(
-                    "stream.dead_letter_left_out",
+                    "dead_letter_left_out",
                     frame_id=delivery.identity.frame_id,
                     reason=reason.value,
                 )
@@ -256,7 +256,7 @@ class Consumer:
                 _queue_dead_letter(pipe, camera, {**fields, **reasons})
                 _queue(pipe.xdel(drops_key(camera), str(record_id)))
                 await pipe.execute()
-            logger().warning("stream.drop_unreadable", camera=camera, reason=error.reason)
+            logger().warning("drop_unreadable", camera=camera, reason=error.reason)
             return None
         return DropRecord(camera=camera, record_id=record_id, identity=dropped, cause=cause)
 

@@ -141,7 +141,7 @@ class Group:
         if not str(error).startswith(_GONE):
             raise error
         # The server lost its data: begin again with what the cameras add from now on.
-        logger().warning("stream.group_lost", cameras=list(cameras))
+        logger().warning("group_lost", cameras=list(cameras))
         await self.create(cameras)
 
 

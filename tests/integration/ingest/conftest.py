@@ -114,7 +114,6 @@ class Line:
                 open_source=lambda number: open_source(
                     self.camera, clock=clock, first_number=number, is_settled=journal.is_settled
                 ),
-                producer=self.producer(),
                 journal=journal,
                 outlet=outlet,
                 link=link,

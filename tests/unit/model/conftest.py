@@ -15,6 +15,12 @@ from inspection.model.text import TextTowerConfig
 Seeded = Callable[..., torch.Tensor]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    """Tiny tensors gain nothing from more, and several test processes share the machine."""
+    torch.set_num_threads(1)
+
+
 @pytest.fixture(scope="session")
 def seeded() -> Seeded:
     def make(name: str, shape: tuple[int, ...], scale: float = 1.0) -> torch.Tensor:
