@@ -25,8 +25,6 @@ class CameraAccount:
     account: Account
     #: Sequence numbers that are nowhere; empty when nothing was lost.
     missing: tuple[int, ...]
-    #: Sequence numbers with more than one row; empty, or a promise is broken.
-    doubled: tuple[int, ...]
 
 
 def accounts(database: Database, client: redis.Redis, journal_dir: Path) -> list[CameraAccount]:
@@ -90,7 +88,4 @@ def _account(
         if not account.is_balanced:
             numbers = set(range(1, accepted + 1)) - moving
             missing = numbers - ledger.known(connection, camera, numbers)
-        doubled = ledger.doubled_numbers(connection, camera)
-    return CameraAccount(
-        camera=camera, account=account, missing=tuple(sorted(missing)), doubled=tuple(doubled)
-    )
+    return CameraAccount(camera=camera, account=account, missing=tuple(sorted(missing)))

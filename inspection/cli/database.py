@@ -4,10 +4,11 @@ from typing import Annotated, Any
 
 import typer
 
-from inspection.accounting import CameraAccount, accounts, total
+from inspection.accounting import accounts, total
 from inspection.cli import context, output
 from inspection.domain.ledger import Account
 from inspection.errors import InspectionError
+from inspection.store import ledger
 from inspection.store.database import Database
 
 app = typer.Typer(help="The database: schema and accounts.", no_args_is_help=True)
@@ -48,20 +49,29 @@ def verify(*, as_json: Annotated[bool, typer.Option("--json", help="print JSON")
     settings = context.begin("db")
     with context.opened_database(settings) as database, context.streams(settings) as client:
         parts = accounts(database, client, settings.journals)
-    rows = [{"camera": p.camera, **_figures(p.account), **_faults(p)} for p in parts]
+        with database.read() as connection:
+            doubled = {p.camera: ledger.doubled_numbers(connection, p.camera) for p in parts}
+    rows = [
+        {
+            "camera": part.camera,
+            **_figures(part.account),
+            "missing": list(part.missing),
+            "doubled": doubled[part.camera],
+        }
+        for part in parts
+    ]
+    missing_count = sum(len(part.missing) for part in parts)
+    doubled_count = sum(map(len, doubled.values()))
+    is_balanced = all(part.account.is_balanced for part in parts) and not doubled_count
     if as_json:
-        whole = {**_figures(total(parts)), "is_balanced": _are_balanced(parts), "cameras": rows}
+        whole = {**_figures(total(parts)), "is_balanced": is_balanced, "cameras": rows}
         output.show_object(whole, as_json=True)
     else:
         output.show_rows(rows, as_json=False)
-    if not _are_balanced(parts):
-        lost = sum(len(part.missing) for part in parts)
-        doubled = sum(len(part.doubled) for part in parts)
-        raise InspectionError(f"{lost} frames are missing, {doubled} are there twice")
-
-
-def _are_balanced(parts: list[CameraAccount]) -> bool:
-    return all(p.account.is_balanced and not p.doubled and not p.missing for p in parts)
+    if not is_balanced:
+        raise InspectionError(
+            f"{missing_count} frames are missing, {doubled_count} are there twice"
+        )
 
 
 def _figures(account: Account) -> dict[str, Any]:
@@ -74,7 +84,3 @@ def _figures(account: Account) -> dict[str, Any]:
         "reasons": dict(account.uninspected),
         "causes": dict(account.dropped),
     }
-
-
-def _faults(part: CameraAccount) -> dict[str, Any]:
-    return {"missing": list(part.missing), "doubled": list(part.doubled)}

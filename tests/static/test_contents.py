@@ -20,16 +20,9 @@ HOSTS = [
         ("quay", r"\.io"),
     )
 ]
-FOLDERS = [
-    "wo" + "rk",
-    "fa" + "rm",
-    "ho" + r"me/\w+",
-    "Us" + r"ers/\w+",
-    "ro" + "ot",
-    "tmp/" + r"\w/",
-]
+FOLDERS = ["wo" + "rk", "fa" + "rm", "ro" + "ot", "ho" + r"me/\w+", "Us" + r"ers/\w+", r"tmp/\w"]
 HOST = re.compile("|".join(HOSTS))
-MACHINE_PATH = re.compile(rf"(?:^|[^\w.}}-])/(?:{'|'.join(FOLDERS)})/?", re.MULTILINE)
+MACHINE_PATH = re.compile(rf"(?<![\w./}}-])/(?:{'|'.join(FOLDERS)})/")
 
 
 def texts() -> dict[str, str]:
