@@ -7,6 +7,7 @@ import signal
 import socket
 import tempfile
 import time
+import zlib
 from pathlib import Path
 from typing import Annotated
 
@@ -52,8 +53,7 @@ def serve(*, lifeline: Lifeline = False) -> None:
     prepare_ray(settings)
     from inspection.serving import application
 
-    # Short: the names of Ray's sockets allow 107 characters.
-    temporary_dir = Path(tempfile.mkdtemp(prefix="inspection-ray-"))
+    temporary_dir = _ray_folder(settings)
     threads = settings.threads or max(1, (os.cpu_count() or 1) // settings.replicas)
     try:
         address = settings.ray_address or application.start_local_ray(
@@ -144,6 +144,22 @@ def alerter(*, lifeline: Lifeline = False) -> None:
     with context.opened_database(settings) as database:
         logger().info("alerter_ready")
         worker.run(database, clock=context.clock, stop=stop)
+
+
+def _ray_folder(settings: Settings) -> Path:
+    """Return a new folder for Ray's sockets and logs; those of killed predecessors are removed.
+
+    It is short and not below the data directory: names of sockets allow 107 characters.
+    """
+    ours = f"inspection-ray-{zlib.crc32(str(settings.run_dir).encode()):08x}"
+    parent = Path(tempfile.gettempdir())
+    for left in parent.glob(f"{ours}-*"):
+        pid = left.name.rpartition("-")[2]
+        if pid.isdigit() and not psutil.pid_exists(int(pid)):
+            shutil.rmtree(left, ignore_errors=True)
+    folder = parent / f"{ours}-{os.getpid()}"
+    folder.mkdir(mode=0o700)
+    return folder
 
 
 def _ray_address(settings: Settings) -> str:

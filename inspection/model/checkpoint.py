@@ -11,10 +11,8 @@ the configuration and the tensor files; it is the identity that inspections are 
 """
 
 import dataclasses
-import hashlib
 import json
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -26,18 +24,19 @@ from torch import Tensor, nn
 from inspection.errors import CheckpointError
 from inspection.model.ava_dino import AvaDino, AvaDinoConfig
 from inspection.model.backbone import Backbone
+from inspection.model.checkpoint_folder import (
+    CARD_FILE,
+    CONFIG_FILE,
+    FORMAT,
+    TENSOR_FILES,
+    content_hash,
+    read_description,
+    resolve_checkpoint,
+)
 from inspection.model.text import TextTower, TextTowerConfig
 
-#: The checkpoint that is shipped in the package.
-POCKET = "pocket"
-#: Version of the folder's layout.
-FORMAT = 1
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
-
-_CONFIG_FILE = "config.json"
-_CARD_FILE = "card.md"
-_TENSOR_FILES = ("backbone.safetensors", "text.safetensors", "head.safetensors")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,30 +88,23 @@ class Checkpoint:
     content_hash: str
 
 
-def resolve_checkpoint(path_or_name: str | Path) -> Path:
-    """Return the folder of a checkpoint: the packaged one for `pocket`, else the path itself."""
-    if str(path_or_name) == POCKET:
-        return Path(str(resources.files("inspection.model"))) / POCKET
-    return Path(path_or_name)
-
-
 def save_checkpoint(folder: Path, config: CheckpointConfig, network: Network, *, card: str) -> str:
     """Write a checkpoint folder and return its content hash."""
     folder.mkdir(parents=True, exist_ok=True)
-    for file_name, part in zip(_TENSOR_FILES, network.parts(), strict=True):
+    for file_name, part in zip(TENSOR_FILES, network.parts(), strict=True):
         save_file(_halved(part), folder / file_name)
     save_card(folder, card)
     described = {"format": FORMAT, **dataclasses.asdict(config)}
-    content_hash = _content_hash(described, folder)
-    (folder / _CONFIG_FILE).write_text(
-        json.dumps({**described, "content_hash": content_hash}, indent=2) + "\n", encoding="utf-8"
+    found_hash = content_hash(described, folder)
+    (folder / CONFIG_FILE).write_text(
+        json.dumps({**described, "content_hash": found_hash}, indent=2) + "\n", encoding="utf-8"
     )
-    return content_hash
+    return found_hash
 
 
 def save_card(folder: Path, card: str) -> None:
     """Write a checkpoint's card, which the content hash does not cover."""
-    (folder / _CARD_FILE).write_text(card, encoding="utf-8")
+    (folder / CARD_FILE).write_text(card, encoding="utf-8")
 
 
 def load_checkpoint(path_or_name: str | Path) -> Checkpoint:
@@ -122,38 +114,12 @@ def load_checkpoint(path_or_name: str | Path) -> Checkpoint:
         CheckpointError: a file is missing, damaged, or does not belong to the others.
     """
     folder = resolve_checkpoint(path_or_name)
-    described = _read_config(folder)
-    for file_name in _TENSOR_FILES:
-        if not (folder / file_name).is_file():
-            raise CheckpointError(f"{folder / file_name} is missing; copy the whole folder again")
-    stored_hash = described.pop("content_hash", None)
-    if stored_hash != _content_hash(described, folder):
-        raise CheckpointError(
-            f"{folder / _CONFIG_FILE}: the content hash does not fit the files beside it; "
-            "the folder was changed or copied in part: copy the whole folder again"
-        )
+    described, found_hash = read_description(folder)
     config = _config_from(described, folder)
     network = Network(config)
-    for file_name, part in zip(_TENSOR_FILES, network.parts(), strict=True):
+    for file_name, part in zip(TENSOR_FILES, network.parts(), strict=True):
         _load_part(part, folder / file_name)
-    return Checkpoint(config=config, network=network.eval(), content_hash=stored_hash)
-
-
-def _read_config(folder: Path) -> dict[str, Any]:
-    path = folder / _CONFIG_FILE
-    try:
-        described = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise CheckpointError(
-            f"{path} is missing; name a checkpoint folder, or {POCKET!r} for the packaged one"
-        ) from error
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path} cannot be read: {error}") from error
-    if not isinstance(described, dict) or described.get("format") != FORMAT:
-        raise CheckpointError(
-            f"{path} is not a checkpoint of format {FORMAT}; use the release that wrote it"
-        )
-    return described
+    return Checkpoint(config=config, network=network.eval(), content_hash=found_hash)
 
 
 def _config_from(described: dict[str, Any], folder: Path) -> CheckpointConfig:
@@ -166,7 +132,7 @@ def _config_from(described: dict[str, Any], folder: Path) -> CheckpointConfig:
         return CheckpointConfig(**values)
     except (KeyError, TypeError) as error:
         raise CheckpointError(
-            f"{folder / _CONFIG_FILE} lacks or misspells a field: {error}"
+            f"{folder / CONFIG_FILE} lacks or misspells a field: {error}"
         ) from error
 
 
@@ -183,12 +149,3 @@ def _halved(part: nn.Module) -> dict[str, Tensor]:
         name: tensor.detach().to("cpu", torch.float16).contiguous()
         for name, tensor in part.state_dict().items()
     }
-
-
-def _content_hash(described: dict[str, Any], folder: Path) -> str:
-    digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode())
-    for file_name in _TENSOR_FILES:
-        digest.update(file_name.encode())
-        with (folder / file_name).open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()

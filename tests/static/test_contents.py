@@ -14,7 +14,7 @@ HOSTS = [
         ("python", "hosted.", "org"),
         ("download.", "pytorch.", "org"),
         ("npm", "js."),
-        ("registry", r"\.[a-z]"),
+        ("docker", r"\.io"),
         ("deb.", "debian."),
         ("ghcr", r"\.io"),
         ("quay", r"\.io"),
