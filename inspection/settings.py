@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -50,7 +51,7 @@ class Settings(BaseModel):
     )
     device: str = Field(
         default="auto",
-        pattern=r"auto|cpu|cuda(:\d+)?|mps",
+        pattern=r"^(auto|cpu|cuda(:\d+)?|mps)$",
         description="Where replicas compute: `auto` (a GPU if there is one), `cpu`, `cuda`, `mps`",
     )
     replicas: int = Field(default=1, ge=1, le=256, description="Replicas of the detector")
@@ -125,9 +126,9 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         name = variable.removeprefix(PREFIX).lower()
         secret = name.removesuffix("_file")
         if name.endswith("_file") and secret in SECRETS:
-            values[secret] = _file_content(variable, value)
+            values[secret] = _not_empty(variable, _file_content(variable, value))
         elif name in Settings.model_fields:
-            values.setdefault(name, value)
+            values.setdefault(name, _not_empty(variable, value))
         else:
             known = ", ".join(PREFIX + field.upper() for field in Settings.model_fields)
             raise ConfigurationError(f"{variable} is not a setting; the settings are {known}")
@@ -139,26 +140,56 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         raise ConfigurationError(f"{name}: {first['msg']} (is {first['input']!r})") from error
 
 
+def _not_empty(variable: str, value: str) -> str:
+    # Taken for "not set", an empty address would let a plant run on embedded servers unnoticed.
+    if not value:
+        raise ConfigurationError(f"{variable} is empty; give it a value, or unset it")
+    return value
+
+
 def _file_content(variable: str, path: str) -> str:
     try:
-        return Path(path).read_text().strip()
+        return Path(path).read_text(encoding="utf-8").strip()
     except OSError as error:
         raise ConfigurationError(
             f"{variable}: cannot read {path!r} ({error.strerror}); give a readable file"
         ) from error
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"{variable}: {path!r} is not a text file in UTF-8") from error
 
 
 def child_environment(settings: Settings, *, redis_url: str) -> dict[str, str]:
-    """Return the environment of child processes: this one's, and where the servers are."""
-    servers = ("REDIS_URL", "DATABASE_URL", "DATA_DIR", "LOG_FORMAT")
-    replaced = {PREFIX + name + suffix for name in servers for suffix in ("", "_FILE")}
-    kept = {name: value for name, value in os.environ.items() if name not in replaced}
-    return kept | {
-        f"{PREFIX}DATA_DIR": str(settings.data_dir.absolute()),
-        f"{PREFIX}REDIS_URL": redis_url,
-        f"{PREFIX}DATABASE_URL": settings.database,
-        f"{PREFIX}LOG_FORMAT": "json",
+    """Return the environment of child processes: this one's, with exactly these settings."""
+    others = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+    children = settings.model_copy(
+        update={
+            "data_dir": settings.data_dir.absolute(),
+            "redis_url": redis_url,
+            "database_url": settings.database,
+            "log_format": "json",
+        }
+    )
+    values = {name: getattr(children, name) for name in Settings.model_fields}
+    return others | {
+        PREFIX + name.upper(): str(value) for name, value in values.items() if value is not None
     }
+
+
+def prepare_data_dir(settings: Settings) -> None:
+    """Make the data directory, and see that it can be written.
+
+    Raises:
+        ConfigurationError: it cannot be made or written.
+    """
+    try:
+        settings.run_dir.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=settings.run_dir):
+            pass
+    except OSError as error:
+        raise ConfigurationError(
+            f"INSPECTION_DATA_DIR: {settings.data_dir.absolute()} cannot be written "
+            f"({error.strerror}); name a folder that this user may write"
+        ) from error
 
 
 def prepare_ray(settings: Settings) -> None:
@@ -170,17 +201,12 @@ def prepare_ray(settings: Settings) -> None:
     Raises:
         ConfigurationError: the data directory cannot be written.
     """
+    prepare_data_dir(settings)
     token = settings.run_dir / "ray-token"
-    try:
-        settings.run_dir.mkdir(parents=True, exist_ok=True)
-        with suppress(FileExistsError):
-            descriptor = os.open(token, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "w") as file:
-                file.write(secrets.token_hex(32))
-    except OSError as error:
-        raise ConfigurationError(
-            f"INSPECTION_DATA_DIR: cannot write {settings.run_dir} ({error.strerror})"
-        ) from error
+    with suppress(FileExistsError):
+        descriptor = os.open(token, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_hex(32))
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_AUTH_MODE", "token")
     if "RAY_AUTH_TOKEN" not in os.environ:

@@ -31,11 +31,16 @@ def capture(
     settings = context.begin("capture", has_lifeline=lifeline)
     redis_url = context.redis_url(settings)
     stop = context.stop_on_signals()
-    with context.opened_database(settings) as database, database.read() as connection:
+    with (
+        context.opened_database(settings, is_supervised=lifeline) as database,
+        database.read() as connection,
+    ):
         known = {camera.name: camera for camera in lines.list_cameras(connection)}
     for name in cameras or ():
         if name not in known:
-            raise NotFoundError(f"there is no camera {name!r}; there are {', '.join(known)}")
+            raise NotFoundError(
+                f"there is no camera {name!r}; there are: {', '.join(known) or 'none'}"
+            )
     report = watchdog.run(
         [known[name] for name in cameras or known],
         redis_url=redis_url,
@@ -43,7 +48,9 @@ def capture(
         journal_dir=settings.journals,
         stop=stop.is_set,
         options=watchdog.CaptureOptions(
-            log_format=settings.log_format, log_level=settings.log_level
+            entry_limit_bytes=int(settings.entry_limit_mb * 2**20),
+            log_format=settings.log_format,
+            log_level=settings.log_level,
         ),
     )
     for name, sentence in report.failed.items():

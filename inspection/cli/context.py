@@ -3,7 +3,7 @@
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from types import FrameType
 
@@ -11,10 +11,11 @@ import psutil
 import redis
 
 from inspection.cli import lifeline
-from inspection.errors import ConfigurationError
-from inspection.settings import Settings, read_settings
+from inspection.errors import CheckpointError, ConfigurationError, UnavailableError
+from inspection.model.checkpoint_folder import read_description, resolve_checkpoint
+from inspection.settings import Settings, prepare_data_dir, read_settings
 from inspection.store.database import Database
-from inspection.stream.connection import connect
+from inspection.stream.connection import Server, check_server, connect, translated
 from inspection.stream.embedded import EmbeddedServer, running_url
 from inspection.telemetry import configure_logs
 
@@ -83,18 +84,37 @@ def replicas_address(settings: Settings) -> str | None:
     return address if pid.isdigit() and psutil.pid_exists(int(pid)) else None
 
 
+def checkpoint(settings: Settings) -> str:
+    """Return the checkpoint as replicas find it, and see that it is whole where that is here.
+
+    Raises:
+        ConfigurationError: it is missing or damaged.
+    """
+    if settings.ray_address is not None:
+        return settings.checkpoint  # a folder of the cluster's machines
+    folder = resolve_checkpoint(settings.checkpoint).absolute()
+    try:
+        read_description(folder)
+    except CheckpointError as error:
+        raise ConfigurationError(f"INSPECTION_CHECKPOINT: {error}") from error
+    return str(folder)
+
+
 @contextmanager
 def streams(settings: Settings) -> Iterator[redis.Redis]:
     """Connect to the server of the streams; wake the embedded one if it sleeps.
 
     Raises:
-        UnavailableError: it does not answer.
+        ConfigurationError: it does not answer, or the data directory cannot be written.
     """
     url = settings.redis_url or running_url(settings.valkey_dir)
     if url is not None:
         with connect(url) as client:
+            with answering("INSPECTION_REDIS_URL"), translated(client):
+                client.ping()
             yield client
         return
+    prepare_data_dir(settings)
     server = EmbeddedServer(settings.valkey_dir)
     try:
         with connect(server.start()) as client:
@@ -103,17 +123,68 @@ def streams(settings: Settings) -> Iterator[redis.Redis]:
         server.stop()
 
 
-@contextmanager
-def opened_database(settings: Settings) -> Iterator[Database]:
-    """Open the database, at the newest schema.
+def checked_streams(client: redis.Redis) -> Server:
+    """Return what the server of the streams is, if frames may be trusted to it.
 
     Raises:
-        UnavailableError: it does not answer.
-        ConfigurationError: its schema is not this program's.
+        ConfigurationError: they may not, or it does not answer.
     """
+    with answering("INSPECTION_REDIS_URL"):
+        return check_server(client)
+
+
+@contextmanager
+def opened_database(settings: Settings, *, is_supervised: bool = False) -> Iterator[Database]:
+    """Open the database, at the newest schema.
+
+    Args:
+        settings: of this process.
+        is_supervised: somebody starts this process again, so that an outage is no wrong setting.
+
+    Raises:
+        UnavailableError: it does not answer, and `is_supervised`.
+        ConfigurationError: it does not answer, or its schema is not this program's.
+    """
+    with _database(settings) as database:
+        with nullcontext() if is_supervised else answering("INSPECTION_DATABASE_URL"):
+            database.check()
+        yield database
+
+
+@contextmanager
+def migrated_database(settings: Settings) -> Iterator[Database]:
+    """Open the database and bring its tables up to date.
+
+    Raises:
+        ConfigurationError: it does not answer, or was made by a newer version of this program.
+    """
+    with _database(settings) as database:
+        with answering("INSPECTION_DATABASE_URL"):
+            database.migrate()
+        yield database
+
+
+@contextmanager
+def answering(variable: str) -> Iterator[None]:
+    """Take a server that does not answer at the start for a wrong setting.
+
+    Raises:
+        ConfigurationError: it does not answer; the message names the variable and the cure.
+    """
+    try:
+        yield
+    except UnavailableError as error:
+        raise ConfigurationError(
+            f"{variable}: {error}; start the server, or correct the address"
+        ) from error
+
+
+@contextmanager
+def _database(settings: Settings) -> Iterator[Database]:
+    if settings.database_url is None:
+        prepare_data_dir(settings)
     database = Database.open(settings.database)
     try:
-        database.check()
         yield database
     finally:
         database.close()

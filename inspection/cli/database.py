@@ -9,7 +9,6 @@ from inspection.cli import context, output
 from inspection.domain.ledger import Account
 from inspection.errors import InspectionError
 from inspection.store import ledger
-from inspection.store.database import Database
 
 app = typer.Typer(help="The database: schema and accounts.", no_args_is_help=True)
 
@@ -21,10 +20,8 @@ def upgrade() -> None:
     Example: inspection db upgrade
     """
     settings = context.begin("db")
-    database = Database.open(settings.database)
-    database.migrate()
-    output.say(f"schema at {database.revision()}")
-    database.close()
+    with context.migrated_database(settings) as database:
+        output.say(f"schema at {database.revision()}")
 
 
 @app.command()

@@ -15,7 +15,7 @@ from inspection.domain.calibration import calibrated
 from inspection.domain.line import Camera, Line, OverflowPolicy, PicturePolicy, Scope, Source
 from inspection.domain.site import Channel, Site
 from inspection.errors import ConfigurationError, InspectionError
-from inspection.settings import Settings
+from inspection.settings import Settings, prepare_data_dir
 from inspection.store import inspections, thresholds
 
 #: Lines of the demo and what they make.
@@ -91,14 +91,15 @@ def _own(settings: Settings) -> Settings:
         ConfigurationError: the folder holds something that is not a demo's.
     """
     folder = settings.data_dir.absolute() / "demo"
-    if folder.exists() and any(folder.iterdir()) and not (folder / MARKER).exists():
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / MARKER).exists():
         raise ConfigurationError(
             f"{folder} holds something else than a demo; set INSPECTION_DATA_DIR to another folder"
         )
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / MARKER).touch()
     servers = {"redis_url", "database_url", "picture_url", "ray_address"}
-    return settings.model_copy(update={"data_dir": folder, **dict.fromkeys(servers)})
+    own = settings.model_copy(update={"data_dir": folder, **dict.fromkeys(servers)})
+    prepare_data_dir(own)
+    (folder / MARKER).touch()
+    return own
 
 
 def _site(seed: int) -> Site:

@@ -10,7 +10,6 @@ from inspection.cli import context, output
 from inspection.cli.site_file import create_missing, read_site_file
 from inspection.domain.line import Camera, Line, Threshold
 from inspection.store import lines, thresholds
-from inspection.store.database import Database
 
 app = typer.Typer(help="Lines, their cameras, and what they are making.", no_args_is_help=True)
 
@@ -27,11 +26,8 @@ def add(
     """
     settings = context.begin("line")
     site_file = read_site_file(config)
-    database = Database.open(settings.database)
-    database.migrate()
-    with database.write() as connection:
+    with context.migrated_database(settings) as database, database.write() as connection:
         create_missing(connection, site_file, at=context.clock(), by=output.person())
-    database.close()
 
 
 @app.command("list")

@@ -50,6 +50,7 @@ def serve(*, lifeline: Lifeline = False) -> None:
     Example: INSPECTION_REPLICAS=2 inspection serve
     """
     settings = context.begin("serve", has_lifeline=lifeline)
+    checkpoint = context.checkpoint(settings)
     prepare_ray(settings)
     from inspection.serving import application
 
@@ -63,7 +64,7 @@ def serve(*, lifeline: Lifeline = False) -> None:
         stop = context.stop_on_signals()
         application.deploy(
             application.Deployment(
-                checkpoint=settings.checkpoint,
+                checkpoint=checkpoint,
                 device=application.device(settings.device),
                 replicas=settings.replicas,
                 threads=threads,
@@ -95,7 +96,7 @@ def inspector(
     settings = context.begin("inspector", has_lifeline=lifeline)
     prepare_ray(settings)
     redis_url = context.redis_url(settings)
-    with context.opened_database(settings) as database:
+    with context.opened_database(settings, is_supervised=lifeline) as database:
         asyncio.run(_inspect(settings, database, redis_url, name=f"{socket.gethostname()}-{slot}"))
 
 
@@ -141,7 +142,7 @@ def alerter(*, lifeline: Lifeline = False) -> None:
     from inspection.alerting import worker
 
     stop = context.stop_on_signals()
-    with context.opened_database(settings) as database:
+    with context.opened_database(settings, is_supervised=lifeline) as database:
         logger().info("alerter_ready")
         worker.run(database, clock=context.clock, stop=stop)
 
@@ -155,7 +156,7 @@ def _ray_folder(settings: Settings) -> Path:
     parent = Path(tempfile.gettempdir())
     for left in parent.glob(f"{ours}-*"):
         pid = left.name.rpartition("-")[2]
-        if pid.isdigit() and not psutil.pid_exists(int(pid)):
+        if pid == str(os.getpid()) or (pid.isdigit() and not psutil.pid_exists(int(pid))):
             shutil.rmtree(left, ignore_errors=True)
     folder = parent / f"{ours}-{os.getpid()}"
     folder.mkdir(mode=0o700)

@@ -16,10 +16,10 @@ from inspection.cli.site_file import SiteFile, create_missing
 from inspection.cli.supervisor import Part, Supervisor
 from inspection.domain.ledger import Account
 from inspection.errors import UnavailableError
-from inspection.settings import Settings, child_environment, prepare_ray
+from inspection.settings import Settings, child_environment, prepare_data_dir, prepare_ray
 from inspection.store import lines
 from inspection.store.database import Database
-from inspection.stream.connection import check_server, connect
+from inspection.stream.connection import connect
 from inspection.stream.embedded import EmbeddedServer
 from inspection.stream.producer import state
 from inspection.telemetry import logger
@@ -144,8 +144,9 @@ def running(
 
     Raises:
         ConfigurationError: something is set that cannot work.
-        UnavailableError: a server does not answer.
     """
+    context.checkpoint(settings)
+    prepare_data_dir(settings)
     with ExitStack() as stack:
         supervisor = Supervisor(
             environment={},
@@ -161,10 +162,11 @@ def running(
             stack.callback(embedded.stop)
         redis_url = settings.redis_url or (embedded.start() if embedded else "")
         streams = stack.enter_context(connect(redis_url))
-        check_server(streams)
+        context.checked_streams(streams)
         database = Database.open(settings.database)
         stack.callback(database.close)
-        database.migrate()
+        with context.answering("INSPECTION_DATABASE_URL"):
+            database.migrate()
         with database.write() as connection:
             create_missing(connection, site_file, at=context.clock(), by=ACTOR)
         supervisor.environment = child_environment(settings, redis_url=redis_url)

@@ -75,6 +75,7 @@ def capture(work: Work, link: WatchdogLink, *, clock: Callable[[], datetime]) ->
             camera=camera.name,
             overflow=camera.overflow,
             backlog_limit=camera.backlog_limit,
+            entry_limit_bytes=work.entry_limit_bytes,
         )
         outlet = Outlet(camera, producer=producer, journal=journal, link=link, clock=clock)
         outlet.say(CaptureState.STARTING, work.restart_reason)

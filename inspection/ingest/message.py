@@ -34,6 +34,8 @@ class Work:
     making: Making | None = None
     #: Why the process before this one ended; empty for the first.
     restart_reason: str = ""
+    #: Bytes an encoded picture may have.
+    entry_limit_bytes: int
     log_format: LogFormat = "console"
     log_level: str = "info"
 

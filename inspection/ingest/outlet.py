@@ -158,11 +158,11 @@ class Outlet:
             return
         drops = self._journal.undelivered_drops(limit=DROPS_AT_ONCE)
         last = self._producer.last_entry() if drops else None
-        for drop in drops:
-            # The newest entry arrived after all, and only the answer was lost.
-            is_there = last is not None and drop.identity.sequence_number == last.sequence_number
-            if not is_there:
-                self._producer.drop(drop.identity, drop.cause)
+        # The newest entry may have arrived after all, and only the answer was lost.
+        there = None if last is None else last.sequence_number
+        self._producer.drop_all(
+            (drop.identity, drop.cause) for drop in drops if drop.identity.sequence_number != there
+        )
         self._journal.forget_drops([drop.identity for drop in drops])
         self._may_have_drops = len(drops) == DROPS_AT_ONCE
 

@@ -19,6 +19,7 @@ from inspection.ingest.message import Making, Work
 from inspection.ingest.process import CameraProcess, Times
 from inspection.store.database import Database
 from inspection.store.ledger import last_sequence_number
+from inspection.stream.codec import ENTRY_LIMIT_BYTES
 from inspection.stream.connection import check_server, connect
 from inspection.telemetry import LogFormat, logger
 
@@ -28,8 +29,10 @@ LOOK_S = 0.1
 
 @dataclass(frozen=True, kw_only=True)
 class CaptureOptions:
-    """What nobody needs to set."""
+    """What the cameras' processes are told beside their work."""
 
+    #: Bytes an encoded picture may have.
+    entry_limit_bytes: int = ENTRY_LIMIT_BYTES
     #: Of the cameras' processes.
     log_format: LogFormat = "console"
     log_level: str = "info"
@@ -81,6 +84,7 @@ def run(
                 redis_url=redis_url,
                 journal_dir=journal_dir,
                 ledger_sequence_number=numbers.get(camera.name),
+                entry_limit_bytes=options.entry_limit_bytes,
                 log_format=options.log_format,
                 log_level=options.log_level,
             )

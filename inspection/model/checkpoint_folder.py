@@ -1,0 +1,75 @@
+"""The folder of a checkpoint: where it is and whether it is whole. Read without torch."""
+
+import hashlib
+import json
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from inspection.errors import CheckpointError
+
+#: The checkpoint that is shipped in the package.
+POCKET = "pocket"
+#: Version of the folder's layout.
+FORMAT = 1
+
+CONFIG_FILE = "config.json"
+CARD_FILE = "card.md"
+TENSOR_FILES = ("backbone.safetensors", "text.safetensors", "head.safetensors")
+
+
+def resolve_checkpoint(path_or_name: str | Path) -> Path:
+    """Return the folder of a checkpoint: the packaged one for `pocket`, else the path itself."""
+    if str(path_or_name) == POCKET:
+        return Path(str(resources.files("inspection.model"))) / POCKET
+    return Path(path_or_name)
+
+
+def read_description(folder: Path) -> tuple[dict[str, Any], str]:
+    """Return the configuration of a whole checkpoint, and its content hash.
+
+    Raises:
+        CheckpointError: a file is missing, cannot be read, or does not belong to the others.
+    """
+    described = _read_config(folder)
+    for file_name in TENSOR_FILES:
+        if not (folder / file_name).is_file():
+            raise CheckpointError(f"{folder / file_name} is missing; copy the whole folder again")
+    stored_hash = described.pop("content_hash", None)
+    try:
+        found_hash = content_hash(described, folder)
+    except OSError as error:
+        raise CheckpointError(f"{error.filename} cannot be read: {error.strerror}") from error
+    if stored_hash != found_hash:
+        raise CheckpointError(
+            f"{folder / CONFIG_FILE}: the content hash does not fit the files beside it; "
+            "the folder was changed or copied in part: copy the whole folder again"
+        )
+    return described, found_hash
+
+
+def content_hash(described: dict[str, Any], folder: Path) -> str:
+    """Return the SHA-256 over a configuration and the folder's tensor files, hexadecimal."""
+    digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode())
+    for file_name in TENSOR_FILES:
+        digest.update(file_name.encode())
+        with (folder / file_name).open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    path = folder / CONFIG_FILE
+    try:
+        described = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise CheckpointError(
+            f"{path} is missing; name a checkpoint folder, or {POCKET!r} for the packaged one"
+        ) from error
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path} cannot be read: {error}") from error
+    if not isinstance(described, dict) or described.get("format") != FORMAT:
+        raise CheckpointError(
+            f"{path} is not a checkpoint of format {FORMAT}; use the release that wrote it"
+        )
+    return described
