@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 
 from inspection.store.database import Database
@@ -93,11 +92,9 @@ def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def migrated_postgres(postgres_url: str) -> Iterator[str]:
     """Name of a PostgreSQL database with all tables, to be cloned."""
     name = f"inspection_template_{os.getpid()}"
-    with psycopg.connect(postgres_url, autocommit=True) as server:
-        server.execute(f"CREATE DATABASE {name}")
-        _migrate(_of_database(postgres_url, name))
+    with servers.postgres_database(postgres_url, name) as url:
+        _migrate(url)
         yield name
-        server.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture
@@ -110,10 +107,8 @@ def sqlite_url(migrated_sqlite: Path, tmp_path: Path) -> str:
 def postgres_database_url(postgres_url: str, migrated_postgres: str) -> Iterator[str]:
     """URL of a migrated PostgreSQL database of this test's own."""
     name = f"inspection_test_{os.getpid()}_{next(_numbers)}"
-    with psycopg.connect(postgres_url, autocommit=True) as server:
-        server.execute(f"CREATE DATABASE {name} TEMPLATE {migrated_postgres}")
-        yield _of_database(postgres_url, name)
-        server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    with servers.postgres_database(postgres_url, name, template=migrated_postgres) as url:
+        yield url
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -166,9 +161,3 @@ def _shared(*names: str) -> Path:
 def _migrate(url: str) -> None:
     with closing(Database.open(url)) as database:
         database.migrate()
-
-
-def _of_database(url: str, name: str) -> str:
-    parts = psycopg.conninfo.conninfo_to_dict(url)
-    credentials = parts["user"] + (f":{parts['password']}" if parts.get("password") else "")
-    return f"postgresql://{credentials}@{parts['host']}:{parts.get('port', 5432)}/{name}"

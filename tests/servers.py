@@ -19,6 +19,7 @@ from typing import Any, NoReturn
 import psycopg
 import pytest
 import redis
+from sqlalchemy.engine import make_url
 
 #: Debian keeps PostgreSQL's programs off the PATH.
 POSTGRES_FOLDERS = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
@@ -171,6 +172,15 @@ def postgres_server() -> Iterator[str]:
         )
         with server.running():
             yield url
+
+
+@contextlib.contextmanager
+def postgres_database(server_url: str, name: str, *, template: str = "template1") -> Iterator[str]:
+    """Make a database on a server, a copy of `template`, for as long as the block lasts."""
+    with psycopg.connect(server_url, autocommit=True) as server:
+        server.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        yield make_url(server_url).set(database=name).render_as_string(hide_password=False)
+        server.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def _redis_answers(url: str) -> bool:

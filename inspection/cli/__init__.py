@@ -1,6 +1,8 @@
 """The command line: one file a group of commands; data on stdout, messages on stderr."""
 
+import io
 import sys
+from collections.abc import Sequence
 
 import typer
 
@@ -33,7 +35,11 @@ app.add_typer(database.app, name="db")
 
 def main() -> None:
     """Run the command; a wrong configuration exits with 2, any other failure with 1."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A name that this terminal cannot show must not end the command.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
+        _check_text(sys.argv)
         app()
     except ConfigurationError as error:
         sys.stderr.write(f"{error}\n")
@@ -41,3 +47,11 @@ def main() -> None:
     except InspectionError as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(1)
+
+
+def _check_text(arguments: Sequence[str]) -> None:
+    for argument in arguments:
+        try:
+            argument.encode()
+        except UnicodeEncodeError as error:
+            raise ConfigurationError(f"the argument {argument!r} is no text in UTF-8") from error

@@ -15,6 +15,7 @@ from inspection.errors import CheckpointError, ConfigurationError, UnavailableEr
 from inspection.model.checkpoint_folder import read_description, resolve_checkpoint
 from inspection.settings import Settings, prepare_data_dir, read_settings
 from inspection.store.database import Database
+from inspection.store.pictures import PictureStore
 from inspection.stream.connection import Server, check_server, connect, translated
 from inspection.stream.embedded import EmbeddedServer, running_url
 from inspection.telemetry import configure_logs
@@ -98,6 +99,29 @@ def checkpoint(settings: Settings) -> str:
     except CheckpointError as error:
         raise ConfigurationError(f"INSPECTION_CHECKPOINT: {error}") from error
     return str(folder)
+
+
+def pictures(settings: Settings) -> PictureStore:
+    """Return the picture store.
+
+    Raises:
+        ConfigurationError: its address cannot be used.
+    """
+    try:
+        return PictureStore(settings.pictures)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"INSPECTION_PICTURE_URL: {error}") from error
+
+
+def check_settings(settings: Settings) -> None:
+    """See that what is set can work, before anything is started.
+
+    Raises:
+        ConfigurationError: it cannot.
+    """
+    prepare_data_dir(settings)
+    checkpoint(settings)
+    pictures(settings)
 
 
 @contextmanager

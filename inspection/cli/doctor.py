@@ -10,14 +10,15 @@ import typer
 from inspection.capture.exposure import CaptureState
 from inspection.cli import context, output
 from inspection.errors import InspectionError, UnavailableError
-from inspection.settings import Settings
+from inspection.settings import Settings, prepare_data_dir
 from inspection.store import lines
-from inspection.store.pictures import PictureStore
-from inspection.stream.connection import check_server
 from inspection.stream.producer import state
 
 #: Less free disk than this is a fault, in bytes.
 FREE_LIMIT_BYTES = 2 * 2**30
+
+#: What is put into the picture store to see that it takes pictures; always the same.
+PROBE = b"inspection doctor"
 
 
 def add_to(app: typer.Typer) -> None:
@@ -53,9 +54,8 @@ def doctor(*, as_json: Annotated[bool, typer.Option("--json", help="print JSON")
 
 
 def _disk(settings: Settings) -> str:
+    prepare_data_dir(settings)
     folder = settings.data_dir.absolute()
-    while not folder.exists():
-        folder = folder.parent
     free_bytes = shutil.disk_usage(folder).free
     if free_bytes < FREE_LIMIT_BYTES:
         raise UnavailableError(
@@ -67,7 +67,7 @@ def _disk(settings: Settings) -> str:
 
 def _stream_server(settings: Settings) -> str:
     with context.streams(settings) as client:
-        server = check_server(client)
+        server = context.checked_streams(client)
     if not server.is_persistent:
         raise UnavailableError(
             f"{server.kind} {server.version} keeps nothing when it restarts: set appendonly yes"
@@ -82,15 +82,18 @@ def _database(settings: Settings) -> str:
 
 
 def _pictures(settings: Settings) -> str:
-    PictureStore(settings.pictures)
+    store = context.pictures(settings)
+    try:
+        store.get(store.put(PROBE, "application/octet-stream"))
+    except InspectionError as error:
+        raise UnavailableError(
+            f"{error}; correct INSPECTION_PICTURE_URL, or who may write there"
+        ) from error
     return settings.pictures
 
 
 def _checkpoint(settings: Settings) -> str:
-    from inspection.model.checkpoint import load_checkpoint
-
-    checkpoint = load_checkpoint(settings.checkpoint)
-    return f"{settings.checkpoint}, {checkpoint.content_hash[:12]}"
+    return context.checkpoint(settings)
 
 
 def _cameras(settings: Settings) -> str:
@@ -103,4 +106,6 @@ def _cameras(settings: Settings) -> str:
     }
     if failed:
         raise UnavailableError("; ".join(f"{name}: {s.detail}" for name, s in failed.items()))
+    if not states:
+        return "none yet; add some with `inspection line add`"
     return ", ".join(f"{name} {s.state if s else 'never seen'}" for name, s in states.items())

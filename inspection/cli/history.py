@@ -1,6 +1,6 @@
 """`inspection history`: look inspections up, and see where they look wrong."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -75,7 +75,7 @@ def history(  # noqa: PLR0913 - one option a filter
 
 @app.command()
 def show(
-    inspection_id: int,
+    inspection_id: Annotated[int, typer.Argument(min=1, max=2**63 - 1)],
     *,
     heatmap: Annotated[
         Path | None, typer.Option(help="write the heatmap over the frame to this PNG file")
@@ -93,7 +93,7 @@ def show(
         anomaly_map = maps.get_map(connection, inspection_id) if heatmap is not None else None
     output.show_object(_whole(row), as_json=as_json)
     if heatmap is not None and anomaly_map is not None:
-        frame = _frame(row, PictureStore(settings.pictures))
+        frame = _frame(row, context.pictures(settings))
         png = maps.png(maps.heatmap(anomaly_map, frame, opacity=opacity))
         try:
             heatmap.write_bytes(png)
@@ -150,9 +150,9 @@ def _moment(text: str | None, option: str) -> datetime | None:
     if text is None:
         return None
     try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
+        # One without a zone is this machine's.
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
         raise ConfigurationError(
             f"{option}: {text!r} is no time; write 2026-11-21T14:00:00Z"
         ) from error
-    return moment if moment.tzinfo is not None else moment.astimezone()

@@ -105,7 +105,6 @@ async def _inspect(settings: Settings, database: Database, redis_url: str, *, na
     from inspection.serving.inspector import BLOCK_MS, Inspector
     from inspection.serving.recorder import Recorder
     from inspection.serving.scoring import RayScoring
-    from inspection.store.pictures import PictureStore
     from inspection.stream.connection import connect_async
     from inspection.stream.consumer import Consumer
 
@@ -122,7 +121,7 @@ async def _inspect(settings: Settings, database: Database, redis_url: str, *, na
             entry_limit_bytes=int(settings.entry_limit_mb * 2**20),
         ),
         scoring=RayScoring(application.handle()),
-        recorder=Recorder(database, PictureStore(settings.pictures), clock=context.clock),
+        recorder=Recorder(database, context.pictures(settings), clock=context.clock),
         clock=context.clock,
         window_frames=WINDOW_PER_REPLICA * settings.replicas,
     )

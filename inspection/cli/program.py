@@ -16,7 +16,7 @@ from inspection.cli.site_file import SiteFile, create_missing
 from inspection.cli.supervisor import Part, Supervisor
 from inspection.domain.ledger import Account
 from inspection.errors import UnavailableError
-from inspection.settings import Settings, child_environment, prepare_data_dir, prepare_ray
+from inspection.settings import Settings, child_environment, prepare_ray
 from inspection.store import lines
 from inspection.store.database import Database
 from inspection.stream.connection import connect
@@ -145,8 +145,7 @@ def running(
     Raises:
         ConfigurationError: something is set that cannot work.
     """
-    context.checkpoint(settings)
-    prepare_data_dir(settings)
+    context.check_settings(settings)
     with ExitStack() as stack:
         supervisor = Supervisor(
             environment={},

@@ -15,130 +15,36 @@ channels:
   - {name: hook, kind: webhook, url: "https://example.org/hook", secret: whsec_...}
 """
 
+from collections import Counter
+from collections.abc import Hashable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import ValidationError
 from sqlalchemy import Connection
 
-from inspection.domain.alert import Rule
-from inspection.domain.line import (
-    Camera,
-    Encoding,
-    Line,
-    OverflowPolicy,
-    PicturePolicy,
-    Scope,
-    Source,
-)
+from inspection.cli import context
+from inspection.cli.site_format import CameraBlock, FileBlock, complaint
+from inspection.domain.line import Camera, Line, OverflowPolicy, Scope
 from inspection.domain.site import Channel, Site
 from inspection.errors import ConfigurationError
 from inspection.store import lines, thresholds
 
 
-class _Block(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class _Loader(yaml.SafeLoader):
+    """Refuses doubled keys: all but the last would vanish without a word."""
 
-
-class _Folder(_Block):
-    path: Path
-    recursive: bool = False
-    watch: bool = False
-    name_pattern: str | None = None
-
-
-class _Simulated(_Block):
-    product: str
-    seed: int = 0
-    defect_rate: float = Field(default=0.05, ge=0, le=1)
-    good_parts: int = Field(default=0, ge=0)
-    size_px: int = Field(default=384, ge=64, le=2048)
-
-
-class _Camera(_Block):
-    name: str
-    folder: _Folder | Path | None = None
-    video: Path | None = None
-    rtsp: str | None = Field(default=None, pattern=r"rtsps?://.+")
-    usb: int | None = Field(default=None, ge=0)
-    simulated: _Simulated | None = None
-    product: str | None = None
-    encoding: Encoding = Encoding.JPEG
-    quality: int = Field(default=95, ge=1, le=100)
-    rate_hz: float | None = Field(default=None, gt=0, le=1000)
-    frames: int | None = Field(default=None, ge=1)
-    overflow: OverflowPolicy | None = None
-    backlog_limit: int = Field(default=256, ge=1, le=100_000)
-
-    @model_validator(mode="after")
-    def _has_one_source(self) -> "_Camera":
-        sources = (self.folder, self.video, self.rtsp, self.usb, self.simulated)
-        if sum(source is not None for source in sources) != 1:
-            raise ValueError("give exactly one of folder, video, rtsp, usb, simulated")
-        return self
-
-    def source(self, root: Path) -> Source:
-        """Return where its exposures come from; relative paths start at `root`."""
-        if self.simulated is not None:
-            return Source(
-                kind="simulated",
-                product=self.simulated.product,
-                seed=self.simulated.seed,
-                defect_rate=self.simulated.defect_rate,
-                good_parts_count=self.simulated.good_parts,
-                size_px=self.simulated.size_px,
-            )
-        if self.folder is not None:
-            folder = self.folder if isinstance(self.folder, _Folder) else _Folder(path=self.folder)
-            return Source(
-                kind="folder",
-                path=_absolute(root, folder.path),
-                is_recursive=folder.recursive,
-                is_watched=folder.watch,
-                name_pattern=folder.name_pattern,
-            )
-        if self.video is not None:
-            return Source(kind="video", path=_absolute(root, self.video))
-        if self.rtsp is not None:
-            return Source(kind="rtsp", url=self.rtsp)
-        return Source(kind="usb", device=self.usb)
-
-
-class _Station(_Block):
-    name: str
-    cameras: list[_Camera] = Field(min_length=1)
-
-
-class _Rule(_Block):
-    k: int = Field(default=1, ge=1)
-    n: int = Field(default=1, ge=1)
-    group_s: float = Field(default=60, gt=0)
-
-
-class _Line(_Block):
-    name: str
-    product: str | None = None
-    rule: _Rule = _Rule()
-    pictures: PicturePolicy = PicturePolicy.NG_AND_SAMPLE
-    sample_rate: float = Field(default=0.05, ge=0, le=1)
-    threshold: float | None = Field(default=None, allow_inf_nan=False)
-    stations: list[_Station] = Field(min_length=1)
-
-
-class _Channel(_Block):
-    name: str
-    kind: Literal["log", "webhook"]
-    url: str | None = None
-    secret: str | None = None
-    lines: list[str] | None = None
-
-
-class _File(_Block):
-    lines: list[_Line] = Field(min_length=1)
-    channels: list[_Channel] = Field(default_factory=list)
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        keys = Counter(key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode))
+        for key, count in keys.items():
+            if count > 1:
+                raise yaml.constructor.ConstructorError(
+                    problem=f"the key {key!r} is there {count} times", problem_mark=node.start_mark
+                )
+        return super().construct_mapping(node, deep)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,17 +64,20 @@ def read_site_file(path: Path) -> SiteFile:
             message names the key.
     """
     try:
-        content = yaml.safe_load(path.read_text())
+        content = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a SafeLoader
     except OSError as error:
         raise ConfigurationError(f"cannot read {path}: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError) as error:
+        # The last four are PyYAML's on impossible dates, tags that do not fit and endless nesting.
         reason = " ".join(str(error).split())
         raise ConfigurationError(f"{path} is not YAML: {reason}") from error
     try:
-        file = _File.model_validate(content)
+        file = FileBlock.model_validate(content)
+        return _site(file, root=path.absolute().parent)
     except ValidationError as error:
-        raise ConfigurationError(f"{path}: {_first(error)}") from error
-    return _site(file, root=path.absolute().parent)
+        raise ConfigurationError(f"{path}: {complaint(error)}") from error
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{path}: {error}") from error
 
 
 def create_missing(connection: Connection, site_file: SiteFile, *, at: datetime, by: str) -> None:
@@ -186,14 +95,14 @@ def create_missing(connection: Connection, site_file: SiteFile, *, at: datetime,
             )
 
 
-def _site(file: _File, *, root: Path) -> SiteFile:
+def _site(file: FileBlock, *, root: Path) -> SiteFile:
     found, cameras = [], []
     for line in file.lines:
         found.append(
             Line(
                 name=line.name,
                 product=line.product,
-                rule=Rule(k=line.rule.k, n=line.rule.n, group_s=line.rule.group_s),
+                rule=line.rule.rule(),
                 pictures=line.pictures,
                 sample_rate=line.sample_rate,
             )
@@ -213,13 +122,15 @@ def _site(file: _File, *, root: Path) -> SiteFile:
         )
         for channel in file.channels
     ]
+    site = Site(lines=tuple(found), cameras=tuple(cameras), channels=tuple(channels))
+    _check_use(site)
     return SiteFile(
-        site=Site(lines=tuple(found), cameras=tuple(cameras), channels=tuple(channels)),
+        site=site,
         thresholds={x.name: x.threshold for x in file.lines if x.threshold is not None},
     )
 
 
-def _camera(camera: _Camera, *, line: str, station: str, root: Path) -> Camera:
+def _camera(camera: CameraBlock, *, line: str, station: str, root: Path) -> Camera:
     source = camera.source(root)
     is_live = source.kind in ("rtsp", "usb", "simulated")
     default = OverflowPolicy.DROP_OLDEST if is_live else OverflowPolicy.BLOCK
@@ -238,21 +149,22 @@ def _camera(camera: _Camera, *, line: str, station: str, root: Path) -> Camera:
     )
 
 
-def _absolute(root: Path, path: Path) -> Path:
-    return (root / path.expanduser()).resolve()
+def _check_use(site: Site) -> None:
+    """Refuse what would fail only when it is used, in another process."""
+    from inspection.alerting.channels import opened
+    from inspection.capture.source import open_source
 
-
-def _first(error: ValidationError) -> str:
-    """Say the first complaint as a sentence that names the key."""
-    first = error.errors()[0]
-    key = ""
-    for part in first["loc"]:
-        if isinstance(part, int):
-            key += f"[{part}]"
-        elif not part.startswith(("_", "function-")) and part != "path":
-            key += f".{part}" if key else part
-    if first["type"] == "extra_forbidden":
-        return f"{key} is not a known key; see `inspection up --help`"
-    if first["type"] == "missing":
-        return f"{key} is missing"
-    return f"{key or 'the file'}: {first['msg']} (is {first['input']!r})"
+    for camera in site.cameras:
+        try:
+            open_source(camera, clock=context.clock)
+        except ConfigurationError as error:
+            raise ConfigurationError(f"camera {camera.name!r}: {error}") from error
+    known = [line.name for line in site.lines]
+    for channel in site.channels:
+        opened(channel, clock=context.clock)
+        for line in channel.lines or ():
+            if line not in known:
+                raise ConfigurationError(
+                    f"channel {channel.name!r} is for line {line!r}, which is not there; "
+                    f"there are: {', '.join(known)}"
+                )

@@ -68,11 +68,13 @@ class Inspector:
         recorder: Recorder,
         clock: Callable[[], datetime],
         window_frames: int,
+        outage_limit: timedelta = OUTAGE_LIMIT,
     ) -> None:
         self._consumer = consumer
         self._scoring = scoring
         self._recorder = recorder
         self._clock = clock
+        self._outage_limit = outage_limit
         self._window = Window(frames_limit=window_frames, bytes_limit=WINDOW_BYTES)
         self._writer = Writer(
             consumer=consumer, recorder=recorder, window=self._window, clock=clock
@@ -81,12 +83,13 @@ class Inspector:
         self._prepared: set[str] = set()
         self._suspects: deque[tuple[Delivery, Frame]] = deque()
         self._calls: set[asyncio.Task[None]] = set()
+        self._group = asyncio.TaskGroup()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Inspect until `stop` is set, then finish what is under way.
 
         Raises:
-            UnavailableError: no replica has answered a probe for `OUTAGE_LIMIT`.
+            UnavailableError: no replica has answered a probe for `outage_limit`.
         """
         finished = asyncio.Event()
         try:
@@ -95,17 +98,19 @@ class Inspector:
                 await self._take_frames(stop)
                 finished.set()
         except* UnavailableError as errors:
-            raise UnavailableError(str(errors.exceptions[0])) from errors
+            first: BaseException = errors
+            while isinstance(first, BaseExceptionGroup):
+                first = first.exceptions[0]
+            raise UnavailableError(str(first)) from errors
 
     async def _take_frames(self, stop: asyncio.Event) -> None:
-        async with asyncio.TaskGroup() as takers:
-            takers.create_task(self._read(stop))
-            takers.create_task(self._recover(stop))
-            takers.create_task(self._repeat(self._refresh_cameras, CAMERAS_S, stop))
-            takers.create_task(self._repeat(self._move_drops, DROPS_S, stop))
-            takers.create_task(self._repeat(self._reclaim, RECLAIM_S, stop))
-        if self._calls:
-            await asyncio.wait(self._calls)
+        """Take until `stop`, then wait for the calls that are under way."""
+        async with asyncio.TaskGroup() as self._group:
+            self._group.create_task(self._read(stop))
+            self._group.create_task(self._recover(stop))
+            self._group.create_task(self._repeat(self._refresh_cameras, CAMERAS_S, stop))
+            self._group.create_task(self._repeat(self._move_drops, DROPS_S, stop))
+            self._group.create_task(self._repeat(self._reclaim, RECLAIM_S, stop))
 
     async def _read(self, stop: asyncio.Event) -> None:
         outage = Outage("stream")
@@ -145,7 +150,7 @@ class Inspector:
                 continue
             call.append((delivery, frame))
         for begin in range(0, len(call), CALL_FRAMES):
-            task = asyncio.create_task(self._score(call[begin : begin + CALL_FRAMES]))
+            task = self._group.create_task(self._score(call[begin : begin + CALL_FRAMES]))
             self._calls.add(task)
             task.add_done_callback(self._call_ended)
 
@@ -193,8 +198,8 @@ class Inspector:
             elif await probe(self._scoring):
                 answered_at = self._clock()
                 await self._retry_alone(*self._suspects.popleft(), stop)
-            elif self._clock() - answered_at > OUTAGE_LIMIT:
-                raise UnavailableError(f"no replica has answered for {OUTAGE_LIMIT}")
+            elif self._clock() - answered_at > self._outage_limit:
+                raise UnavailableError(f"no replica has answered for {self._outage_limit}")
             else:
                 await sleep(BACKOFF_S, stop)
 

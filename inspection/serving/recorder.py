@@ -16,6 +16,9 @@ from inspection.store.database import Database
 from inspection.store.pictures import PictureStore
 from inspection.telemetry import logger
 
+#: Characters of the sentence that is kept with an uninspected frame.
+DETAIL_LENGTH = 500
+
 
 @dataclass(frozen=True, kw_only=True)
 class Judged:
@@ -126,7 +129,7 @@ class Recorder:
         return Uninspected(
             identity=finding.identity,
             reason=finding.reason,
-            detail=finding.detail,
+            detail=" ".join(finding.detail.replace("\0", "").split())[:DETAIL_LENGTH],
             frame=frame,
             picture=self._kept(frame, line, None) if frame is not None else None,
         )

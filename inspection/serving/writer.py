@@ -5,10 +5,10 @@ from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 
-from inspection.domain.ledger import Uninspected
-from inspection.errors import UnavailableError
+from inspection.domain.ledger import Entry, Reason, Uninspected
+from inspection.errors import ConfigurationError, InspectionError, UnavailableError
 from inspection.serving.patience import Outage
-from inspection.serving.recorder import Finding, Recorder
+from inspection.serving.recorder import Finding, Recorder, Unjudged
 from inspection.serving.window import Window
 from inspection.stream.consumer import Consumer
 from inspection.stream.delivery import Delivery
@@ -68,10 +68,7 @@ class Writer:
         return batch
 
     async def _settle(self, batch: Batch, stop: asyncio.Event) -> None:
-        findings = [finding for _, finding in batch]
-        entries = await self._database.outlast(
-            lambda: asyncio.to_thread(self._recorder.record, findings), stop
-        )
+        entries = await self._record([finding for _, finding in batch], stop)
         recorded = []
         for (delivery, _), entry in zip(batch, entries, strict=True):
             if isinstance(entry, Uninspected):
@@ -81,6 +78,25 @@ class Writer:
         await self._stream.outlast(lambda: self._consumer.settle(recorded), stop)
         for delivery, _ in batch:
             self._window.release(delivery)
+
+    async def _record(self, findings: list[Finding], stop: asyncio.Event) -> list[Entry]:
+        """Record; a finding the database refuses does not hold up the others."""
+        try:
+            return await self._database.outlast(
+                lambda: asyncio.to_thread(self._recorder.record, findings), stop
+            )
+        except (UnavailableError, ConfigurationError):
+            raise
+        except InspectionError as error:
+            if len(findings) > 1:
+                alone = [await self._record([finding], stop) for finding in findings]
+                return [entry for (entry,) in alone]
+            refused = Unjudged(
+                identity=findings[0].identity, reason=Reason.MALFORMED, detail=str(error)
+            )
+            if findings == [refused]:
+                raise
+            return await self._record([refused], stop)
 
     async def _dead_letter(self, delivery: Delivery, entry: Uninspected) -> None:
         logger().warning(

@@ -37,7 +37,7 @@ def translated(address: str) -> Iterator[None]:
     Raises:
         UnavailableError: the database does not answer, or is too busy.
         ConfigurationError: it will not work until somebody changes something.
-        InspectionError: a value of ours was refused before it was sent.
+        InspectionError: a value of ours was refused.
     """
     try:
         yield
@@ -57,6 +57,8 @@ def _meaning_of(error: sqlalchemy.exc.DBAPIError, address: str) -> Exception:
     cures += [_LASTING_STATES.get(getattr(error.orig, "sqlstate", None) or "", "")]
     if cures[0]:
         return ConfigurationError(f"the database {address} cannot be used: {cures[0]}")
+    if isinstance(error, sqlalchemy.exc.DataError):
+        return InspectionError(f"the database {address} refuses a value: {words}")
     is_connection = isinstance(
         error, sqlalchemy.exc.OperationalError | sqlalchemy.exc.InterfaceError
     )

@@ -39,6 +39,11 @@ class PictureStore:
             raise ConfigurationError(
                 f"pictures cannot be kept at {url.partition('://')[0]}://…: {error}"
             ) from error
+        if "http" in filesystem.protocol:
+            raise ConfigurationError(
+                f"pictures cannot be kept at {url.partition('://')[0]}://…, which is only read; "
+                "take a folder, or an address such as s3://bucket/folder"
+            )
         self._files: Any = filesystem
         self._root = str(root).rstrip("/")
         self._is_local = "file" in filesystem.protocol

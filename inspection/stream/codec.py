@@ -285,11 +285,15 @@ def _text(fields: Mapping[bytes, bytes], name: bytes) -> str | None:
     if encoded is None:
         return None
     try:
-        return encoded.decode()
+        text = encoded.decode()
     except UnicodeDecodeError as error:
         raise CodecError(Reason.MALFORMED, f"{name.decode()} is not UTF-8") from error
+    if "\0" in text:
+        # PostgreSQL has no such character.
+        raise CodecError(Reason.MALFORMED, f"{name.decode()} holds a NUL character")
+    return text
 
 
 def _encoded_text(text: str) -> bytes:
     # File names may hold bytes that are no text; a question mark is better than a lost frame.
-    return text.encode(errors="replace")
+    return text.replace("\0", "?").encode(errors="replace")

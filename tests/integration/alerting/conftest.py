@@ -6,26 +6,23 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-import psycopg
 import pytest
 from sqlalchemy import delete
-from sqlalchemy.engine import make_url
 
 from inspection.store import tables
 from inspection.store.database import Database
 from tests import factories
 from tests.integration.alerting.floor import Floor
 from tests.integration.alerting.receiver import Receiver
+from tests.servers import postgres_database as postgres_database_of
 
 
 @pytest.fixture(scope="session")
 def shared_postgres_url(postgres_url: str, migrated_postgres: str) -> Iterator[str]:
     """URL of a migrated PostgreSQL database that these tests share and empty."""
     name = f"inspection_alerting_{os.getpid()}"
-    with psycopg.connect(postgres_url, autocommit=True) as server:
-        server.execute(f"CREATE DATABASE {name} TEMPLATE {migrated_postgres}")
-        yield make_url(postgres_url).set(database=name).render_as_string(hide_password=False)
-        server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    with postgres_database_of(postgres_url, name, template=migrated_postgres) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

@@ -116,7 +116,9 @@ class Floor:
             )
 
     @asynccontextmanager
-    async def inspector(self, name: str = "inspector-1") -> AsyncIterator[asyncio.Event]:
+    async def inspector(
+        self, name: str = "inspector-1", **options: Any
+    ) -> AsyncIterator[asyncio.Event]:
         """Run an inspector; leaving stops it in an orderly way."""
         client = connect_async(self.redis_url, block_ms=BLOCK_MS)
         recorder = Recorder(
@@ -128,6 +130,7 @@ class Floor:
             recorder=recorder,
             clock=lambda: datetime.now(UTC),
             window_frames=16,
+            **options,
         )
         stop = asyncio.Event()
         task = asyncio.create_task(inspector.run(stop))

@@ -3,15 +3,21 @@
 import sqlite3
 from collections import Counter
 from contextlib import closing
+from datetime import timedelta
 
+import pytest
 from sqlalchemy import select
 
+from inspection.domain.frame import Frame
 from inspection.domain.inspection import Verdict
 from inspection.domain.ledger import Account
 from inspection.domain.line import OverflowPolicy
+from inspection.errors import UnavailableError
 from inspection.store import inspections, ledger, tables
 from inspection.stream.backlog import in_flight
+from inspection.stream.codec import encode
 from inspection.stream.producer import Producer
+from tests.factories import identity
 from tests.integration.serving.conftest import CAMERA, Floor, eventually, png
 
 
@@ -88,6 +94,31 @@ async def test_an_entry_of_another_schema_is_uninspected_not_lost(floor: Floor) 
         await eventually(lambda: recorded(floor) == 2)
 
     assert account(floor, 2).uninspected == {"schema": 1}
+
+
+async def test_words_that_no_database_can_hold_make_a_frame_uninspected(floor: Floor) -> None:
+    frame = Frame(
+        identity=identity(camera=CAMERA), payload=png(1), media_type="image/png", product="a"
+    )
+    fields = encode(frame) | {b"product": b"a\0b"}
+    floor.client.xadd(f"inspection:{{{CAMERA}}}:frames", fields, id="1700000000000-1")  # type: ignore[arg-type]
+    floor.add(2)
+
+    async with floor.inspector():
+        await eventually(lambda: recorded(floor) == 2)
+
+    assert account(floor, 2).uninspected == {"malformed": 1}
+
+
+async def test_an_inspector_whose_replicas_stay_away_ends_with_one_sentence(
+    floor: Floor,
+) -> None:
+    floor.replicas.is_out = True
+    floor.add(1)
+
+    with pytest.raises(UnavailableError, match="no replica has answered"):
+        async with floor.inspector(outage_limit=timedelta(seconds=0.2)):
+            await eventually(lambda: len(floor.replicas.calls) > 3)
 
 
 async def test_a_trimmed_frame_becomes_uninspected(floor: Floor) -> None:

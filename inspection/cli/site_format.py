@@ -1,0 +1,218 @@
+"""What may stand in a configuration file: every key with its type, range and default."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from inspection.domain.alert import Rule
+from inspection.domain.line import Encoding, OverflowPolicy, PicturePolicy, Source
+from inspection.errors import ConfigurationError
+
+#: What people call a product; databases and encoders take no control characters.
+ProductName = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$")]
+
+#: Keys whose values may hold passwords; complaints do not repeat them.
+_PRIVATE = ("rtsp", "url", "secret")
+
+
+class Block(BaseModel):
+    """Keys that stand together; any other is refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class FolderBlock(Block):
+    """A camera that is a folder of pictures."""
+
+    path: Path
+    recursive: bool = False
+    watch: bool = False
+    name_pattern: str | None = None
+
+
+class SimulatedBlock(Block):
+    """A camera that renders what it shows."""
+
+    product: str
+    seed: int = Field(default=0, ge=0, le=2**53)
+    defect_rate: float = Field(default=0.05, ge=0, le=1)
+    good_parts: int = Field(default=0, ge=0)
+    size_px: int = Field(default=384, ge=64, le=2048)
+
+
+class CameraBlock(Block):
+    """A camera and its one source."""
+
+    name: str
+    folder: FolderBlock | None = None
+    video: Path | None = None
+    rtsp: str | None = Field(default=None, pattern=r"^rtsps?://.+")
+    usb: int | None = Field(default=None, ge=0, le=255)
+    simulated: SimulatedBlock | None = None
+    product: ProductName | None = None
+    encoding: Encoding = Encoding.JPEG
+    quality: int = Field(default=95, ge=1, le=100)
+    rate_hz: float | None = Field(default=None, gt=0, le=1000)
+    frames: int | None = Field(default=None, ge=1, le=2**53)
+    overflow: OverflowPolicy | None = None
+    backlog_limit: int = Field(default=256, ge=1, le=100_000)
+
+    @field_validator("folder", mode="before")
+    @classmethod
+    def _path_alone(cls, value: object) -> object:
+        return {"path": value} if isinstance(value, str) else value
+
+    @field_validator("rtsp")
+    @classmethod
+    def _is_address(cls, value: str | None) -> str | None:
+        try:
+            _ = urlsplit(value or "").port
+        except ValueError as error:
+            raise ValueError("this is no address; take rtsp://host:554/path") from error
+        return value
+
+    @model_validator(mode="after")
+    def _has_one_source(self) -> "CameraBlock":
+        sources = (self.folder, self.video, self.rtsp, self.usb, self.simulated)
+        if sum(source is not None for source in sources) != 1:
+            raise ValueError("give exactly one of folder, video, rtsp, usb, simulated")
+        return self
+
+    def source(self, root: Path) -> Source:
+        """Return where its exposures come from; relative paths start at `root`."""
+        if self.simulated is not None:
+            return Source(
+                kind="simulated",
+                product=self.simulated.product,
+                seed=self.simulated.seed,
+                defect_rate=self.simulated.defect_rate,
+                good_parts_count=self.simulated.good_parts,
+                size_px=self.simulated.size_px,
+            )
+        if self.folder is not None:
+            return Source(
+                kind="folder",
+                path=_absolute(root, self.folder.path),
+                is_recursive=self.folder.recursive,
+                is_watched=self.folder.watch,
+                name_pattern=self.folder.name_pattern,
+            )
+        if self.video is not None:
+            return Source(kind="video", path=_absolute(root, self.video))
+        if self.rtsp is not None:
+            return Source(kind="rtsp", url=self.rtsp)
+        return Source(kind="usb", device=self.usb)
+
+
+class StationBlock(Block):
+    """One place on the line, with its cameras."""
+
+    name: str
+    cameras: list[CameraBlock] = Field(min_length=1)
+
+
+class RuleBlock(Block):
+    """When an alert is opened."""
+
+    k: int = 1
+    n: int = Field(default=1, le=100_000)
+    group_s: float = Field(default=60, le=31_536_000)
+
+    @model_validator(mode="after")
+    def _can_hold(self) -> "RuleBlock":
+        try:
+            self.rule()
+        except ConfigurationError as error:
+            raise ValueError(str(error)) from error
+        return self
+
+    def rule(self) -> Rule:
+        """Return what it says."""
+        return Rule(k=self.k, n=self.n, group_s=self.group_s)
+
+
+class LineBlock(Block):
+    """A line and what stands at it."""
+
+    name: str
+    product: ProductName | None = None
+    rule: RuleBlock = RuleBlock()
+    pictures: PicturePolicy = PicturePolicy.NG_AND_SAMPLE
+    sample_rate: float = Field(default=0.05, ge=0, le=1)
+    threshold: float | None = Field(default=None, allow_inf_nan=False)
+    stations: list[StationBlock] = Field(min_length=1)
+
+
+class ChannelBlock(Block):
+    """Where alerts are sent."""
+
+    name: str
+    kind: Literal["log", "webhook"]
+    url: str | None = None
+    secret: str | None = None
+    lines: list[str] | None = None
+
+
+class FileBlock(Block):
+    """A whole configuration file."""
+
+    lines: list[LineBlock] = Field(min_length=1)
+    channels: list[ChannelBlock] = Field(default_factory=list)
+
+
+#: What stands below a key.
+_BLOCKS: dict[str, type[Block]] = {
+    "": FileBlock,
+    "lines": LineBlock,
+    "rule": RuleBlock,
+    "stations": StationBlock,
+    "cameras": CameraBlock,
+    "folder": FolderBlock,
+    "simulated": SimulatedBlock,
+    "channels": ChannelBlock,
+}
+
+
+def complaint(error: ValidationError) -> str:
+    """Say the first complaint as a sentence that names the key."""
+    first = error.errors()[0]
+    key, names = "", [""]
+    for part in first["loc"]:
+        if isinstance(part, int):
+            key += f"[{part}]"
+        else:
+            key += f".{part}" if key else part
+            names.append(part)
+    key = key or "the file"
+    value = first["input"]
+    match first["type"]:
+        case "extra_forbidden":
+            return f"{key} is not a known key; the keys there are {_keys(names[-2])}"
+        case "missing":
+            return f"{key} is missing"
+        case "model_type":
+            return f"{key} must hold the keys {_keys(names[-1])}"
+    sentence = f"{key}: {first['msg'].removeprefix('Value error, ')}"
+    if isinstance(value, dict | list) or key.endswith(_PRIVATE):
+        return sentence
+    return f"{sentence} (is {value!r})"
+
+
+def _keys(block: str) -> str:
+    return ", ".join(_BLOCKS[block].model_fields)
+
+
+def _absolute(root: Path, path: Path) -> Path:
+    try:
+        return (root / path.expanduser()).resolve()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise ConfigurationError(f"the path {str(path)!r} cannot be used: {error}") from error
