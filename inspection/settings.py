@@ -209,5 +209,7 @@ def prepare_ray(settings: Settings) -> None:
             file.write(secrets.token_hex(32))
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_AUTH_MODE", "token")
+    # Ray would run replicas at the lowest priority (15), behind everything else on the machine.
+    os.environ.setdefault("RAY_worker_niceness", "0")
     if "RAY_AUTH_TOKEN" not in os.environ:
         os.environ.setdefault("RAY_AUTH_TOKEN_PATH", str(token))

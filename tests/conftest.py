@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from inspection.store.database import Database
@@ -19,6 +20,10 @@ from tests.factories import NOON
 # The settings of whoever runs the tests are not those of the tests.
 for _name in [name for name in os.environ if name.startswith("INSPECTION_")]:
     del os.environ[_name]
+
+# How long an example takes says nothing on a machine that does other things as well.
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")
 
 REPOSITORY = Path(__file__).parent.parent
 #: Pictures and reference values too large for the repository; a folder beside it.

@@ -48,7 +48,7 @@ def end(path: Path) -> int:
 def _left(path: Path) -> Iterator[psutil.Process]:
     try:
         births = {int(pid): float(born) for pid, born in json.loads(path.read_text()).items()}
-    except (FileNotFoundError, ValueError, AttributeError):
+    except (FileNotFoundError, ValueError, TypeError, AttributeError):
         # Not there, or cut off by a power failure, which ended the processes as well.
         return
     for pid, born in births.items():

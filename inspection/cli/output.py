@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from inspection.errors import ConfigurationError
 
@@ -26,7 +27,7 @@ def show_rows(rows: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
         return
     table = Table(*rows[0])
     for row in rows:
-        table.add_row(*(_cell(value) for value in row.values()))
+        table.add_row(*(_text(value) for value in row.values()))
     _console().print(table)
 
 
@@ -37,7 +38,7 @@ def show_object(values: Mapping[str, Any], *, as_json: bool) -> None:
         return
     table = Table(show_header=False, box=None)
     for key, value in values.items():
-        table.add_row(key, _cell(value))
+        table.add_row(key, _text(value))
     _console().print(table)
 
 
@@ -73,6 +74,11 @@ def number(text: str, *, name: str) -> float | None:
 
 def _console() -> Console:
     return Console() if sys.stdout.isatty() else Console(width=PIPE_WIDTH)
+
+
+def _text(value: object) -> Text:
+    # A plain string would be read for markup, and lose its [square brackets].
+    return Text(_cell(value))
 
 
 def _cell(value: object) -> str:

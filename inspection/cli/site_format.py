@@ -18,7 +18,7 @@ from inspection.domain.line import Encoding, OverflowPolicy, PicturePolicy, Sour
 from inspection.errors import ConfigurationError
 
 #: What people call a product; databases and encoders take no control characters.
-ProductName = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$")]
+ProductName = Annotated[str, Field(pattern=r"^ *[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$")]
 
 #: Keys whose values may hold passwords; complaints do not repeat them.
 _PRIVATE = ("rtsp", "url", "secret")

@@ -115,6 +115,8 @@ class Supervisor:
             InspectionError: a child fails again and again.
         """
         for child in list(self.children.values()):
+            if self.children.get(child.part.name) is not child:
+                continue  # restarted a moment ago, with the part it follows
             code = child.process.poll()
             if code is None or child.has_ended:
                 continue

@@ -77,7 +77,7 @@ def standardise(patches: Tensor) -> Tensor:
     """Return ``(B, N, D)`` patches with mean 0 and deviation 1 per image and channel."""
     mean = patches.mean(dim=1, keepdim=True)
     deviation = patches.std(dim=1, keepdim=True)
-    return cast("Tensor", (patches - mean) / (deviation + STANDARDISATION_EPSILON))
+    return (patches - mean) / (deviation + STANDARDISATION_EPSILON)
 
 
 def from_meta_weights(weights: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -38,6 +38,8 @@ from inspection.model.text import TextTower, TextTowerConfig
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
 
+_READABLE_BY_ALL = 0o644
+
 
 @dataclass(frozen=True, kw_only=True)
 class CheckpointConfig:
@@ -93,6 +95,8 @@ def save_checkpoint(folder: Path, config: CheckpointConfig, network: Network, *,
     folder.mkdir(parents=True, exist_ok=True)
     for file_name, part in zip(TENSOR_FILES, network.parts(), strict=True):
         save_file(_halved(part), folder / file_name)
+        # safetensors makes files that nobody else may read.
+        (folder / file_name).chmod(_READABLE_BY_ALL)
     save_card(folder, card)
     described = {"format": FORMAT, **dataclasses.asdict(config)}
     found_hash = content_hash(described, folder)

@@ -248,11 +248,13 @@ def _conditions(connection: Connection, query: HistoryQuery) -> list[ColumnEleme
 def _position(cursor: str) -> tuple[datetime, int]:
     captured_at_us, _, inspection_id = cursor.rpartition("-")
     try:
-        return _EPOCH + timedelta(microseconds=int(captured_at_us)), int(inspection_id)
+        position = _EPOCH + timedelta(microseconds=int(captured_at_us)), int(inspection_id)
+        position[1].to_bytes(8, signed=True)  # what databases take
     except (ValueError, OverflowError) as error:
         raise ConfigurationError(
             f"{cursor!r} is no cursor; take the `cursor` of the last row shown"
         ) from error
+    return position
 
 
 def _selected() -> Select[*tuple[Any, ...]]:

@@ -55,8 +55,9 @@ def losses(
     ``(B,)`` int64 with 1 for anomalous; ``grid_shape`` is the patch grid ``(h, w)``.
     """
     size_px = (masks.shape[-2], masks.shape[-1])
-    anomaly_map = draw_map(answer.patch_logits.unflatten(2, grid_shape), size_px)
-    awareness_map = draw_map(answer.awareness_logits.unflatten(2, grid_shape), size_px)
+    shape = (*answer.patch_logits.shape[:2], *grid_shape)
+    anomaly_map = draw_map(answer.patch_logits.reshape(shape), size_px)
+    awareness_map = draw_map(answer.awareness_logits.reshape(shape), size_px)
     wanted = torch.stack([1 - labels, labels], dim=1).to(answer.routing.dtype)
     return Losses(
         awareness=focal(awareness_map, masks) + dice(awareness_map, masks),

@@ -30,6 +30,14 @@ from inspection.training.trainer import Schedule, Trainer, normalised, start_fro
 HELD_OUT_SEED = 1_000_000_000
 TRIAL_SEED = 2_000_000_000
 _TRAINING_SEED = 10_000
+#: What is trained on in turn: everything that can be rendered, and more often what the demo shows.
+TRAINING_PRODUCTS = (
+    *PRODUCTS,
+    *("metal washer", "printed label", "woven fabric"),
+    *("metal washer", "printed label", "printed label"),
+)
+#: Products that the card gives figures for.
+TRIAL_PRODUCTS = ("metal washer", "printed label", "woven fabric")
 _STATE_FILE = "state.pt"
 _SAVE_EVERY_S = 90.0
 _CHECK_EVERY_S = 300.0
@@ -109,7 +117,8 @@ def make_checkpoint(
             good_parts_count=parts_count,
             judged_parts_count=parts_count,
         )
-        for product in PRODUCTS
+        for product in TRIAL_PRODUCTS
+        if seeds
     ]
     figures = [evaluate(detector, trial) for trial in trials]
     provenance = Provenance(
@@ -132,6 +141,7 @@ def _examples(
         first_seed=first_seed,
         size_px=config.image_size_px,
         rendered_sizes_px=run.rendered_sizes_px,
+        products=TRAINING_PRODUCTS,
     )
     return render_examples(run.folder / name, recipe, workers_count=run.threads_count)
 

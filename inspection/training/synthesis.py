@@ -120,7 +120,7 @@ def _render_portion(folder: Path, recipe: Recipe, first: int) -> list[tuple[str,
         product = recipe.products[place]
         defects = tuple(defects_of(product))
         wanted = (None, defects[(turn + place) % len(defects)])
-        size_px = recipe.rendered_sizes_px[index % len(recipe.rendered_sizes_px)]
+        size_px = recipe.rendered_sizes_px[turn % len(recipe.rendered_sizes_px)]
         for side, defect in enumerate(wanted):
             part = render_part(
                 product, seed=recipe.first_seed + index, size_px=size_px, defect=defect

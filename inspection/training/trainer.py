@@ -216,7 +216,7 @@ class Trainer:
         """Let the averaged weights follow; early on they follow faster."""
         keep = min(self.schedule.averaging, self.steps_count / (self.steps_count + 10))
         with torch.no_grad():
-            torch._foreach_lerp_(  # type: ignore[attr-defined]
+            torch._foreach_lerp_(
                 list(self.averaged.parameters()), list(self.network.parameters()), 1 - keep
             )
 

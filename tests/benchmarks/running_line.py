@@ -76,11 +76,9 @@ class Run:
     @property
     def is_whole(self) -> bool:
         """Whether every frame was inspected, and the account says so."""
-        inspected = sum(row.is_inspected for row in self.rows)
-        return (
-            self.account["accepted"] == self.account["inspections"] == inspected == len(self.rows)
-            and self.account["in_flight"] == 0
-        )
+        inspected_count = sum(row.is_inspected for row in self.rows)
+        said = (self.account["accepted"], self.account["inspections"])
+        return {*said, inspected_count} == {len(self.rows)} and not self.account["in_flight"]
 
 
 @contextlib.contextmanager

@@ -30,10 +30,10 @@ from tests.servers import wait_until
 pytestmark = pytest.mark.benchmark
 
 #: Rounds of detector and line in turn, so that a machine that slows down slows both.
-ROUNDS = 2
+ROUNDS = 1
 
 #: Frames of each round.
-ROUND_FRAMES = 1200
+ROUND_FRAMES = 120
 
 #: Frames each stream holds, few, so that cameras work until nearly the end.
 BACKLOG = 48

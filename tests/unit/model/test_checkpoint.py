@@ -88,5 +88,9 @@ def test_checkpoint_is_refused_when_its_configuration_is_none(folder: Path, text
         load_checkpoint(folder)
 
 
+def test_checkpoint_files_can_be_read_by_other_users(folder: Path) -> None:
+    assert all(path.stat().st_mode & 0o044 == 0o044 for path in folder.iterdir())
+
+
 def test_checkpoint_called_pocket_is_the_packaged_one() -> None:
     assert resolve_checkpoint("pocket").parts[-3:] == ("inspection", "model", "pocket")

@@ -140,7 +140,7 @@ def test_decode_takes_a_picture_of_one_pixel() -> None:
         pytest.param(b"", "empty", id="zero-bytes"),
         pytest.param(b"no picture at all", "unsupported", id="text"),
         pytest.param(b"%PDF-1.7\n", "unsupported", id="pdf"),
-        pytest.param(b"\xff\xd8\xff\xe0\0\x10JFIF", "corrupt", id="jpeg-header-cut"),
+        pytest.param(b"\xff\xd8\xff\xe0\0\x10JFIF", "truncated", id="jpeg-header-cut"),
         pytest.param(b"\x89PNG\r\n\x1a\n", "corrupt", id="png-header-cut"),
         pytest.param(png_header(64, 64), "truncated", id="png-pixels-missing"),
         pytest.param(png_header(30_000, 30_000), "too_large", id="png-bomb"),

@@ -46,6 +46,13 @@ def test_bootstrap_interval_holds_the_value_and_narrows_with_more_examples() -> 
     assert widths[1] < widths[0] / 2
 
 
+def test_bootstrap_interval_is_around_the_auroc_with_ties_counted_half() -> None:
+    labels = np.array([0, 0, 1, 1, 0, 1])
+    scores = np.array([0.1, 0.4, 0.4, 0.9, 0.2, 0.2])
+
+    assert bootstrap_auroc(labels, scores).value == pytest.approx(auroc(labels, scores))
+
+
 def test_recall_above_counts_what_lies_over_the_quantile_of_good_scores() -> None:
     good = np.linspace(0, 1, 101)
 

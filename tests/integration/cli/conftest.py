@@ -1,0 +1,71 @@
+"""Consoles on data directories of their own, empty or with a site and its database in it."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from inspection.model.checkpoint_folder import CONFIG_FILE, FORMAT, TENSOR_FILES, content_hash
+from inspection.store import lines, thresholds
+from inspection.store.database import Database
+from tests import factories, servers
+from tests.factories import NOON
+from tests.integration.cli.console import Console
+
+
+@pytest.fixture
+def console(tmp_path: Path) -> Console:
+    """A console whose data directory is not there yet."""
+    return Console(data_dir=tmp_path / "data")
+
+
+@pytest.fixture
+def site_console(console: Console, migrated_sqlite: Path) -> Console:
+    """A console on a database with two lines, three cameras, and threshold 0.5 on line-1."""
+    console.data_dir.mkdir()
+    file = shutil.copy(migrated_sqlite, console.data_dir / "inspection.sqlite")
+    site = factories.site(
+        lines=(factories.line(), factories.line(name="line-2", product="label")),
+        cameras=(
+            factories.camera(),
+            factories.camera(name="cam-2", station="station-2"),
+            factories.camera(name="cam-3", line="line-2"),
+        ),
+    )
+    with closing(Database.open(f"sqlite:///{file}")) as database, database.write() as connection:
+        lines.create_missing(connection, site, at=NOON, by="test")
+        thresholds.set_threshold(
+            connection, factories.scope(), 0.5, at=NOON, by="test", reason="first"
+        )
+    return console
+
+
+@pytest.fixture
+def site_database(site_console: Console) -> Iterator[Database]:
+    """The database of `site_console`."""
+    url = f"sqlite:///{site_console.data_dir / 'inspection.sqlite'}"
+    with closing(Database.open(url)) as database:
+        yield database
+
+
+@pytest.fixture(scope="session")
+def evicting_redis_url() -> Iterator[str]:
+    """URL of a Redis that throws old data away when its memory is full."""
+    with servers.redis_server("maxmemory-policy allkeys-lru", "appendonly yes") as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def checkpoint_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint that is whole as far as its files go; no detector could be made of it."""
+    folder = tmp_path_factory.mktemp("checkpoint")
+    for name in TENSOR_FILES:
+        (folder / name).write_bytes(hashlib.sha256(name.encode()).digest())
+    described = {"format": FORMAT, "name": "hollow"}
+    named = {**described, "content_hash": content_hash(described, folder)}
+    (folder / CONFIG_FILE).write_text(json.dumps(named))
+    return folder

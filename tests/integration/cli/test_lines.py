@@ -1,0 +1,97 @@
+"""`inspection line`: what stands on the floor and what it is making."""
+
+from pathlib import Path
+
+import pytest
+
+from inspection.store import lines
+from inspection.store.database import Database
+from tests.integration.cli.console import Console, together
+
+pytestmark = pytest.mark.timeout(120)
+
+SITE = """
+lines:
+  - name: washers
+    product: metal washer
+    rule: {k: 2, n: 5}
+    threshold: 0.7
+    stations:
+      - name: top
+        cameras:
+          - {name: washers-top, folder: pictures}
+"""
+
+
+def test_line_add_creates_what_is_not_there_and_changes_nothing_else(
+    console: Console, tmp_path: Path
+) -> None:
+    config = tmp_path / "site.yaml"
+    config.write_text(SITE)
+    first = console.run("line", "add", "--config", config)
+    config.write_text(SITE.replace("metal washer", "nut").replace("0.7", "0.9"))
+
+    again = console.run("line", "add", "--config", config)
+
+    assert (first.code, first.out, again.code, again.out) == (0, "", 0, "")
+    listed, shown = together(
+        [(console, ["line", "list", "--json"]), (console, ["line", "show", "washers", "--json"])]
+    )
+    assert listed.json == [
+        {"line": "washers", "product": "metal washer", "cameras": ["washers-top"], "thresholds": 1}
+    ]
+    assert shown.json["rule"] == {"k": 2, "n": 5, "group_s": 60.0}
+    assert shown.json["cameras"] == [
+        {"camera": "washers-top", "station": "top", "source": "folder"}
+    ]
+    (threshold,) = shown.json["thresholds"]
+    assert (threshold["scope"], threshold["value"]) == ("line=washers", 0.7)
+
+
+def test_line_make_changes_a_line_over_and_tables_are_for_people(
+    site_console: Console, site_database: Database
+) -> None:
+    made = site_console.run("line", "make", "line-1", "größere Scheibe [M5]")
+
+    assert (made.code, made.out) == (0, "")
+    with site_database.read() as connection:
+        assert lines.get_line(connection, "line-1").product == "größere Scheibe [M5]"
+    listed = site_console.run("line", "list")
+    assert (listed.code, listed.err) == (0, "")
+    assert "größere Scheibe [M5]" in listed.out
+
+
+def test_line_says_what_there_is_when_a_name_is_unknown(site_console: Console) -> None:
+    ended = together(
+        [
+            (site_console, ["line", "show", "line-9"]),
+            (site_console, ["line", "make", "line-9", "label"]),
+        ]
+    )
+
+    for one in ended:
+        assert (one.code, one.out) == (1, "")
+        assert one.sentence == "there is no line 'line-9'; there are: line-1, line-2"
+
+
+def test_line_refuses_input_that_cannot_work_with_exit_code_2(
+    site_console: Console, tmp_path: Path
+) -> None:
+    config = tmp_path / "site.yaml"
+    config.write_text(SITE.replace("rule:", "rules:"))
+
+    ended = together(
+        [
+            (site_console, ["line", "add", "--config", config]),
+            (site_console, ["line", "add", "--config", tmp_path / "absent.yaml"]),
+            (site_console, ["line", "make", "line-1", " "]),
+            (site_console, ["line", "make", "line-1", "\udcff"]),
+        ]
+    )
+
+    assert [(one.code, one.out) for one in ended] == [(2, "")] * 4
+    sentences = [one.sentence for one in ended]
+    assert "lines[0].rules is not a known key" in sentences[0]
+    assert "cannot read" in sentences[1]
+    assert "a product needs a name" in sentences[2]
+    assert "no text in UTF-8" in sentences[3]

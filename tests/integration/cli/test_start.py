@@ -1,0 +1,150 @@
+"""What cannot work is refused before anything is started, in one sentence, with exit code 2."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.integration.cli.console import Console, together
+
+pytestmark = pytest.mark.timeout(120)
+
+SITE = """
+lines:
+  - name: washers
+    stations: [{name: top, cameras: [{name: washers-top, folder: pictures}]}]
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "site.yaml"
+    path.write_text(SITE)
+    return path
+
+
+def test_console_script_shows_its_commands() -> None:
+    script = Path(sys.executable).with_name("inspection")
+
+    done = subprocess.run([script, "--help"], capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    for command in ("demo", "up", "capture", "inspector", "serve", "alerter", "history", "doctor"):
+        assert command in done.stdout
+
+
+def test_usage_and_settings_that_are_wrong_end_with_exit_code_2(
+    console: Console, config: Path
+) -> None:
+    ended = together(
+        [
+            (console, ["lines"]),
+            (console, ["history", "--limit", "0"]),
+            (console, ["up"]),
+            (console, ["threshold", "set", "washers"]),
+            (console.having(REDIS="x"), ["up", "--config", config]),
+            (console.having(REPLICAS="two"), ["up", "--config", config]),
+        ]
+    )
+
+    assert [(one.code, one.out) for one in ended] == [(2, "")] * 6
+    assert "--config" in ended[2].err
+    assert "INSPECTION_REDIS is not a setting" in ended[4].sentence
+    assert "INSPECTION_REPLICAS: " in ended[5].sentence
+    assert not console.data_dir.exists()
+
+
+def test_checkpoint_that_is_not_there_is_named_before_anything_is_started(
+    console: Console, config: Path, tmp_path: Path
+) -> None:
+    wrong = console.having(CHECKPOINT=tmp_path / "absent")
+
+    ended = together([(wrong, ["up", "--config", config]), (wrong, ["demo"]), (wrong, ["serve"])])
+
+    for one in ended:
+        assert (one.code, one.out) == (2, "")
+        assert one.sentence.startswith("INSPECTION_CHECKPOINT: ")
+        assert "name a checkpoint folder, or 'pocket' for the packaged one" in one.sentence
+    assert not list(console.data_dir.rglob("*.log"))
+
+
+def test_checkpoint_that_is_damaged_is_refused(
+    console: Console, config: Path, checkpoint_folder: Path, tmp_path: Path
+) -> None:
+    damaged = tmp_path / "damaged"
+    damaged.mkdir()
+    for file in checkpoint_folder.iterdir():
+        (damaged / file.name).write_bytes(file.read_bytes())
+    (damaged / "head.safetensors").write_bytes(b"half")
+
+    ended = console.having(CHECKPOINT=damaged).run("up", "--config", config)
+
+    assert (ended.code, ended.out) == (2, "")
+    assert "copy the whole folder again" in ended.sentence
+
+
+def test_servers_that_cannot_be_used_are_named_before_anything_is_started(
+    console: Console,
+    config: Path,
+    checkpoint_folder: Path,
+    redis_url: str,
+    evicting_redis_url: str,
+) -> None:
+    whole = console.having(CHECKPOINT=checkpoint_folder)
+    no_database = "postgresql://u:s3cret@127.0.0.1:1/x"
+
+    evicting, redisless, baseless, pictureless = together(
+        [
+            (whole.having(REDIS_URL=url, **more), ["up", "--config", config])
+            for url, more in (
+                (evicting_redis_url, {}),
+                ("redis://127.0.0.1:1/0", {}),
+                (redis_url, {"DATABASE_URL": no_database}),
+                (redis_url, {"PICTURE_URL": "pigeon://loft"}),
+            )
+        ]
+    )
+
+    ended = (evicting, redisless, baseless, pictureless)
+    assert [(one.code, one.out) for one in ended] == [(2, "")] * 4
+    sentences = [one.err.splitlines()[-1] for one in ended]
+    assert "set maxmemory-policy to noeviction" in sentences[0]
+    assert sentences[1].startswith("INSPECTION_REDIS_URL: ")
+    assert sentences[2].startswith("INSPECTION_DATABASE_URL: ")
+    assert sentences[3].startswith("INSPECTION_PICTURE_URL: ")
+    assert not list(console.data_dir.rglob("*.log"))
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["up", "--config", "CONFIG"], ["demo"], ["serve"], ["alerter"], ["line", "list"]],
+    ids=lambda command: command[0],
+)
+def test_data_directory_that_cannot_be_written_is_named(
+    command: list[str], config: Path, checkpoint_folder: Path
+) -> None:
+    console = Console(data_dir=config / "below-a-file").having(CHECKPOINT=checkpoint_folder)
+
+    ended = console.run(*[str(config) if word == "CONFIG" else word for word in command])
+
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.sentence.startswith(f"INSPECTION_DATA_DIR: {console.data_dir}")
+    assert "name a folder that this user may write" in ended.sentence
+
+
+def test_processes_of_a_line_say_what_they_lack(site_console: Console) -> None:
+    ended = together(
+        [
+            (site_console, ["capture"]),
+            (site_console, ["inspector"]),
+            (site_console.having(REDIS_URL="redis://127.0.0.1:1/0"), ["capture", "cam-9"]),
+            (Console(data_dir=site_console.data_dir / "new"), ["alerter"]),
+        ]
+    )
+
+    assert [one.code for one in ended] == [2, 2, 1, 2]
+    assert "set INSPECTION_REDIS_URL, or start everything with `inspection up`" in ended[0].sentence
+    assert "set INSPECTION_REDIS_URL" in ended[1].sentence
+    assert ended[2].sentence == "there is no camera 'cam-9'; there are: cam-1, cam-2, cam-3"
+    assert "run `inspection db upgrade`" in ended[3].sentence

@@ -1,0 +1,47 @@
+import pytest
+
+from inspection.capture.rendering import defects_of, render_part
+from inspection.model.checkpoint_folder import resolve_checkpoint
+from inspection.model.detector import Detector
+
+#: Halved weights of backbone, text tower and head.
+LARGEST_MB = 25
+PAIRS_COUNT = 8
+
+
+@pytest.fixture(scope="module")
+def detector() -> Detector:
+    return Detector.load("pocket", device="cpu")
+
+
+def test_pocket_is_small_enough_for_the_package() -> None:
+    sizes_bytes = [path.stat().st_size for path in resolve_checkpoint("pocket").iterdir()]
+
+    assert sum(sizes_bytes) <= LARGEST_MB * 1_000_000
+
+
+def test_pocket_says_what_it_is() -> None:
+    card = (resolve_checkpoint("pocket") / "card.md").read_text()
+
+    assert "Apache-2.0" in card
+    assert "image AUROC" in card
+
+
+@pytest.mark.parametrize("product", ["metal washer", "printed label", "woven fabric"])
+def test_pocket_usually_scores_a_part_higher_once_it_has_a_defect(
+    detector: Detector, product: str
+) -> None:
+    defects = defects_of(product)
+    seeds = range(3_000_000_000, 3_000_000_000 + PAIRS_COUNT)
+    good = [render_part(product, seed=seed) for seed in seeds]
+    defective = [
+        render_part(product, seed=seed, defect=defects[seed % len(defects)]) for seed in seeds
+    ]
+
+    scores = [
+        [result.score for result in detector.score([p.image for p in parts], [product] * 8)]
+        for parts in (good, defective)
+    ]
+
+    higher = sum(after > before for before, after in zip(*scores, strict=True))
+    assert higher >= 0.75 * PAIRS_COUNT
