@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from inspection.cli import context, output, summary
+from inspection.cli import context, dashboard, output, summary
 from inspection.cli.program import Program, running
 from inspection.cli.site_file import SiteFile
 from inspection.cli.up import finish, watch
@@ -71,11 +71,12 @@ def demo(
             calibrate()
             return stop.is_set() or is_over()
 
-        # Cameras that nobody inspects yet would only fill their streams.
-        watch(program, lambda: stop.is_set() or program.has_replicas or is_over())
-        program.capture()
-        watch(program, look)
-        is_drained = program.drain(context.second_signal(stop))
+        with dashboard.shown(program) as refresh:
+            watch(program, refresh, lambda: stop.is_set() or program.has_replicas or is_over())
+            # Not before: cameras that nobody inspects would only fill their streams.
+            program.capture()
+            watch(program, refresh, look)
+            is_drained = program.drain(context.second_signal(stop), refresh)
         result = summary.summarise(program.database, program.account())
     output.say(
         f"everything of this run is in {settings.data_dir}; look at it with\n"

@@ -98,11 +98,12 @@ class Program:
             if found is not None and found.state == CaptureState.FAILED
         }
 
-    def drain(self, hurry: Callable[[], bool]) -> bool:
+    def drain(self, hurry: Callable[[], bool], refresh: Callable[[], None]) -> bool:
         """End capture, then wait until everything captured is inspected and told.
 
         Args:
             hurry: asked often; once it is true nothing is waited for.
+            refresh: called often, to keep the figures in sight.
 
         Returns:
             False when something is left, which stays in the streams: `hurry` said so, or nothing
@@ -113,6 +114,7 @@ class Program:
         moved_s = time.monotonic()
         while not hurry() and time.monotonic() - moved_s < STANDSTILL_S:
             self.tend()
+            refresh()
             account = self.account()
             if account.in_flight == 0 and self._is_told():
                 return True

@@ -44,8 +44,13 @@ def up(
     stop = context.stop_on_signals()
     with running(settings, site_file) as program:
         program.capture()
-        watch(program, lambda: stop.is_set() or (until_drained and program.is_captured))
-        is_drained = program.drain(context.second_signal(stop))
+        with dashboard.shown(program) as refresh:
+            watch(
+                program,
+                refresh,
+                lambda: stop.is_set() or (until_drained and program.is_captured),
+            )
+            is_drained = program.drain(context.second_signal(stop), refresh)
         result = summary.summarise(program.database, program.account())
         failed = program.failed_cameras()
     finish(result, is_drained=is_drained, as_json=as_json)
@@ -53,13 +58,12 @@ def up(
         raise CaptureError("; ".join(f"camera {name}: {why}" for name, why in failed.items()))
 
 
-def watch(program: Program, is_over: Callable[[], bool]) -> None:
+def watch(program: Program, refresh: Callable[[], None], is_over: Callable[[], bool]) -> None:
     """Keep the program running, and its figures in sight, until `is_over`."""
-    with dashboard.shown(program) as refresh:
-        while not is_over():
-            program.tend()
-            refresh()
-            time.sleep(TEND_S)
+    while not is_over():
+        program.tend()
+        refresh()
+        time.sleep(TEND_S)
 
 
 def finish(result: summary.Summary, *, is_drained: bool, as_json: bool) -> None:
