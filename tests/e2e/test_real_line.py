@@ -29,7 +29,7 @@ def assert_every_frame_once(running: Running, answer: dict[str, int]) -> None:
 
 def inspected(running: Running) -> int:
     """How many the progress records speak of."""
-    found = re.findall(r"inspected=(\d+)", running.log.read_text())
+    found = re.findall(r"\binspected=(\d+)", running.log.read_text())
     return int(found[-1]) if found else 0
 
 
