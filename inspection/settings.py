@@ -69,7 +69,7 @@ class Settings(BaseModel):
         default=32, gt=0, le=512, description="Largest encoded picture that is taken, in MB"
     )
     picture_limit_mp: float = Field(
-        default=64, gt=0, le=1024, description="Largest picture that is decoded, in megapixels"
+        default=64, gt=0, le=170, description="Largest picture that is decoded, in megapixels"
     )
     log_format: Literal["console", "json"] = Field(
         default="console", description="Log records for people (`console`) or machines (`json`)"

@@ -16,10 +16,8 @@ import torch
 from inspection.domain.frame import Frame, FrameIdentity
 from inspection.domain.line import OverflowPolicy, Scope
 from inspection.errors import UnavailableError
-from inspection.model.ava_dino import AvaDinoConfig
-from inspection.model.checkpoint import CheckpointConfig, Network, save_checkpoint
+from inspection.model.checkpoint import Network, save_checkpoint
 from inspection.model.detector import Detector
-from inspection.model.text import TextTowerConfig
 from inspection.serving.inspector import BLOCK_MS, Inspector
 from inspection.serving.recorder import Recorder
 from inspection.serving.request import Answer, Request
@@ -31,6 +29,7 @@ from inspection.stream.connection import Client, connect, connect_async
 from inspection.stream.consumer import Consumer
 from inspection.stream.producer import Producer
 from tests import factories
+from tests.tiny import TINY
 
 CAMERA = "cam-1"
 
@@ -38,25 +37,8 @@ CAMERA = "cam-1"
 @pytest.fixture(scope="session")
 def scorer(tmp_path_factory: pytest.TempPathFactory) -> Scorer:
     torch.manual_seed(7)
-    config = CheckpointConfig(
-        name="tiny",
-        image_size_px=64,
-        backbone={
-            "hidden_size": 32,
-            "intermediate_size": 64,
-            "num_hidden_layers": 4,
-            "num_attention_heads": 2,
-            "num_register_tokens": 4,
-            "patch_size": 16,
-            "image_size": 64,
-            "pos_embed_rescale": None,
-        },
-        tap_blocks=(0, 1, 2, 3),
-        text=TextTowerConfig(width=16, heads=2, layers=1, context_length=32, output_width=24),
-        head=AvaDinoConfig(token_width=32, adapter_width=16, text_width=24),
-    )
     folder = tmp_path_factory.mktemp("checkpoint")
-    save_checkpoint(folder, config, Network(config).eval(), card="made by a test")
+    save_checkpoint(folder, TINY, Network(TINY).eval(), card="made by a test")
     detector = Detector.load(folder, device="cpu", threads=1)
     return Scorer(detector, picture_limit_px=1_000_000, threads=1)
 

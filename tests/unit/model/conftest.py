@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from inspection.model.ava_dino import AvaDinoConfig
 from inspection.model.checkpoint import Checkpoint, CheckpointConfig, Network
-from inspection.model.text import TextTowerConfig
+from tests.tiny import TINY
 
 #: Makes the reference's tensor of a name and shape.
 Seeded = Callable[..., torch.Tensor]
@@ -32,23 +31,7 @@ def seeded() -> Seeded:
 
 @pytest.fixture(scope="session")
 def tiny_config() -> CheckpointConfig:
-    return CheckpointConfig(
-        name="tiny",
-        image_size_px=64,
-        backbone={
-            "hidden_size": 32,
-            "intermediate_size": 64,
-            "num_hidden_layers": 4,
-            "num_attention_heads": 2,
-            "num_register_tokens": 4,
-            "patch_size": 16,
-            "image_size": 64,
-            "pos_embed_rescale": None,
-        },
-        tap_blocks=(0, 1, 2, 3),
-        text=TextTowerConfig(width=16, heads=2, layers=1, context_length=32, output_width=24),
-        head=AvaDinoConfig(token_width=32, adapter_width=16, text_width=24),
-    )
+    return TINY
 
 
 @pytest.fixture

@@ -5,29 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from inspection.model.ava_dino import AvaDinoConfig
 from inspection.model.checkpoint import CheckpointConfig, load_checkpoint
-from inspection.model.text import TextTowerConfig
-from inspection.training.pocket import Run, make_checkpoint, pocket_config
+from inspection.training.pocket import Run, make_checkpoint
 from inspection.training.trainer import Schedule
-
-TINY = replace(
-    pocket_config(),
-    name="tiny",
-    image_size_px=64,
-    backbone={
-        "hidden_size": 32,
-        "intermediate_size": 64,
-        "num_hidden_layers": 4,
-        "num_attention_heads": 2,
-        "patch_size": 16,
-        "image_size": 64,
-        "pos_embed_rescale": None,
-    },
-    tap_blocks=(0, 1, 2, 3),
-    text=TextTowerConfig(width=16, heads=2, layers=1, context_length=32, output_width=24),
-    head=AvaDinoConfig(token_width=32, adapter_width=16, text_width=24),
-)
+from tests.tiny import TINY
 
 
 @pytest.fixture

@@ -6,9 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from inspection.model.ava_dino import AvaDinoConfig
-from inspection.model.checkpoint import CheckpointConfig
-from inspection.model.text import TextTowerConfig
 from inspection.training.synthesis import Examples
 from inspection.training.trainer import (
     Schedule,
@@ -17,24 +14,9 @@ from inspection.training.trainer import (
     normalised,
     start_from_principal_patches,
 )
+from tests.tiny import TINY
 
-CONFIG = CheckpointConfig(
-    name="tiny",
-    image_size_px=64,
-    backbone={
-        "hidden_size": 32,
-        "intermediate_size": 64,
-        "num_hidden_layers": 4,
-        "num_attention_heads": 2,
-        "num_register_tokens": 2,
-        "patch_size": 16,
-        "image_size": 64,
-        "pos_embed_rescale": None,
-    },
-    tap_blocks=(0, 1, 2, 3),
-    text=TextTowerConfig(width=16, heads=2, layers=1, context_length=32, output_width=24),
-    head=AvaDinoConfig(token_width=32, adapter_width=16, text_width=24),
-)
+CONFIG = TINY
 SCHEDULE = Schedule(duration_s=8, batch_count=8, window_px=32, sentences_count=2)
 
 
