@@ -4,20 +4,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import typer
+from sqlalchemy import Connection
 
 from inspection.cli import context, output
 from inspection.domain.inspection import Verdict
-from inspection.errors import ConfigurationError, NotFoundError
-from inspection.store import inspections, maps
+from inspection.errors import ConfigurationError
+from inspection.settings import Settings
+from inspection.store import inspections
 from inspection.store.inspections import HistoryQuery, HistoryRow
-from inspection.store.pictures import PictureStore
 
-app = typer.Typer(help="The defect history.", invoke_without_command=True)
-
-#: Heatmap without its frame's picture: width and height of what is drawn.
-BARE_PX = 512
+app = typer.Typer(invoke_without_command=True)
 
 
 def add_to(parent: typer.Typer) -> None:
@@ -90,29 +87,22 @@ def show(
     settings = context.begin("history")
     with context.opened_database(settings) as database, database.read() as connection:
         row = inspections.get(connection, inspection_id)
-        anomaly_map = maps.get_map(connection, inspection_id) if heatmap is not None else None
+        png = None if heatmap is None else _heatmap(connection, row, settings, opacity)
     output.show_object(_whole(row), as_json=as_json)
-    if heatmap is not None and anomaly_map is not None:
-        frame = _frame(row, context.pictures(settings))
-        png = maps.png(maps.heatmap(anomaly_map, frame, opacity=opacity))
+    if heatmap is not None and png is not None:
         try:
             heatmap.write_bytes(png)
         except OSError as error:
             raise ConfigurationError(f"cannot write {heatmap}: {error.strerror}") from error
 
 
-def _frame(row: HistoryRow, pictures: PictureStore) -> np.ndarray:
-    """Return the frame's pixels, or grey ones when its picture was not kept."""
-    from inspection.model.picture import decode
+def _heatmap(connection: Connection, row: HistoryRow, settings: Settings, opacity: float) -> bytes:
+    # What draws takes longer to load than the whole history to list.
+    from inspection.cli.heatmap import drawn
+    from inspection.store.maps import get_map
 
-    try:
-        if row.picture is not None:
-            return decode(pictures.get(row.picture))
-        why = "the line's policy did not keep it"
-    except NotFoundError as error:
-        why = str(error)
-    output.say(f"no picture of this frame ({why}): the heatmap is drawn without it")
-    return np.full((BARE_PX, BARE_PX, 3), 128, np.uint8)
+    anomaly_map = get_map(connection, row.inspection_id)
+    return drawn(row, anomaly_map, context.pictures(settings), opacity=opacity)
 
 
 def _brief(row: HistoryRow) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 import redis
 
 from inspection.accounting import accounts, total
-from inspection.alerting import worker
 from inspection.capture.exposure import CaptureState
 from inspection.cli import context
 from inspection.cli.site_file import SiteFile, create_missing
@@ -126,6 +125,8 @@ class Program:
 
     def _is_told(self) -> bool:
         """Say whether no alert waits to be opened or delivered."""
+        from inspection.alerting import worker
+
         try:
             with self.database.read() as connection:
                 return worker.is_idle(connection, context.clock())

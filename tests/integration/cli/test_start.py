@@ -39,7 +39,6 @@ def test_usage_and_settings_that_are_wrong_end_with_exit_code_2(
 ) -> None:
     ended = together(
         [
-            (console, ["lines"]),
             (console, ["history", "--limit", "0"]),
             (console, ["up"]),
             (console, ["threshold", "set", "washers"]),
@@ -48,10 +47,10 @@ def test_usage_and_settings_that_are_wrong_end_with_exit_code_2(
         ]
     )
 
-    assert [(one.code, one.out) for one in ended] == [(2, "")] * 6
-    assert "--config" in ended[2].err
-    assert "INSPECTION_REDIS is not a setting" in ended[4].sentence
-    assert "INSPECTION_REPLICAS: " in ended[5].sentence
+    assert [(one.code, one.out) for one in ended] == [(2, "")] * 5
+    assert "--config" in ended[1].err
+    assert "INSPECTION_REDIS is not a setting" in ended[3].sentence
+    assert "INSPECTION_REPLICAS: " in ended[4].sentence
     assert not console.data_dir.exists()
 
 
@@ -85,24 +84,27 @@ def test_checkpoint_that_is_damaged_is_refused(
 
 
 def test_servers_that_cannot_be_used_are_named_before_anything_is_started(
-    console: Console,
+    tmp_path: Path,
     config: Path,
     checkpoint_folder: Path,
     redis_url: str,
     evicting_redis_url: str,
 ) -> None:
-    whole = console.having(CHECKPOINT=checkpoint_folder)
+    checkpoint = str(checkpoint_folder)
     no_database = "postgresql://u:s3cret@127.0.0.1:1/x"
 
     evicting, redisless, baseless, pictureless = together(
         [
-            (whole.having(REDIS_URL=url, **more), ["up", "--config", config])
-            for url, more in (
-                (evicting_redis_url, {}),
-                ("redis://127.0.0.1:1/0", {}),
-                (redis_url, {"DATABASE_URL": no_database}),
-                (redis_url, {"PICTURE_URL": "pigeon://loft"}),
+            (
+                Console(data_dir=tmp_path / name, settings={"CHECKPOINT": checkpoint, **settings}),
+                ["up", "--config", config],
             )
+            for name, settings in {
+                "evicting": {"REDIS_URL": evicting_redis_url},
+                "redisless": {"REDIS_URL": "redis://127.0.0.1:1/0"},
+                "baseless": {"REDIS_URL": redis_url, "DATABASE_URL": no_database},
+                "pictureless": {"REDIS_URL": redis_url, "PICTURE_URL": "pigeon://loft"},
+            }.items()
         ]
     )
 
@@ -113,24 +115,21 @@ def test_servers_that_cannot_be_used_are_named_before_anything_is_started(
     assert sentences[1].startswith("INSPECTION_REDIS_URL: ")
     assert sentences[2].startswith("INSPECTION_DATABASE_URL: ")
     assert sentences[3].startswith("INSPECTION_PICTURE_URL: ")
-    assert not list(console.data_dir.rglob("*.log"))
+    assert not list(tmp_path.rglob("*.log"))
 
 
-@pytest.mark.parametrize(
-    "command",
-    [["up", "--config", "CONFIG"], ["demo"], ["serve"], ["alerter"], ["line", "list"]],
-    ids=lambda command: command[0],
-)
 def test_data_directory_that_cannot_be_written_is_named(
-    command: list[str], config: Path, checkpoint_folder: Path
+    config: Path, checkpoint_folder: Path
 ) -> None:
     console = Console(data_dir=config / "below-a-file").having(CHECKPOINT=checkpoint_folder)
+    commands = (["up", "--config", config], ["demo"], ["serve"], ["line", "list"])
 
-    ended = console.run(*[str(config) if word == "CONFIG" else word for word in command])
+    ended = together([(console, command) for command in commands])
 
-    assert (ended.code, ended.out) == (2, "")
-    assert ended.sentence.startswith(f"INSPECTION_DATA_DIR: {console.data_dir}")
-    assert "name a folder that this user may write" in ended.sentence
+    for one in ended:
+        assert (one.code, one.out) == (2, "")
+        assert one.sentence.startswith(f"INSPECTION_DATA_DIR: {console.data_dir}")
+        assert "name a folder that this user may write" in one.sentence
 
 
 def test_processes_of_a_line_say_what_they_lack(site_console: Console) -> None:

