@@ -33,7 +33,7 @@ PARTS = (
 CAPTURE = Part(name="capture", arguments=("capture",), may_end=True)
 
 #: Draining is given up when nothing has moved for so many seconds.
-STANDSTILL_S = 60.0
+STANDSTILL_S = 180.0
 
 #: Seconds between two looks at what is left.
 DRAIN_LOOK_S = 0.3

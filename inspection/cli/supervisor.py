@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -182,7 +183,7 @@ class Supervisor:
 
 def _tail(path: Path) -> Sequence[str]:
     with path.open(errors="replace") as log:
-        return [line.rstrip() for line in log if line.strip()][-TAIL_LINES:]
+        return list(deque((line.rstrip() for line in log if line.strip()), maxlen=TAIL_LINES))
 
 
 def _kill_tree(pid: int) -> None:
