@@ -59,7 +59,7 @@ def free_port() -> int:
 
 def wait_until(
     predicate: Callable[[], Any],
-    timeout_s: float = 10.0,
+    timeout_s: float = 40.0,
     *,
     process: "subprocess.Popen[Any] | None" = None,
     log: Path | None = None,

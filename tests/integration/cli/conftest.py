@@ -3,6 +3,9 @@
 import hashlib
 import json
 import shutil
+import subprocess
+import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -13,14 +16,31 @@ from inspection.model.checkpoint_folder import CONFIG_FILE, FORMAT, TENSOR_FILES
 from inspection.store import lines, thresholds
 from inspection.store.database import Database
 from tests import factories, servers
+from tests.conftest import REPOSITORY
 from tests.factories import NOON
 from tests.integration.cli.console import Console
 
 
+@pytest.fixture(scope="session")
+def preloaded() -> Iterator[Path]:
+    """Socket of a process that has loaded the command line and runs commands in forks."""
+    # Not below pytest's folder: names of sockets allow 107 characters.
+    with tempfile.TemporaryDirectory(prefix="inspection-cli-") as name:
+        path, log = Path(name, "socket"), Path(name, "log")
+        command = [sys.executable, "-m", "tests.integration.cli.preloaded", str(path)]
+        with (
+            log.open("wb") as output,
+            subprocess.Popen(command, cwd=REPOSITORY, stderr=output) as process,
+        ):
+            servers.wait_until(path.exists, 60, process=process, log=log)
+            yield path
+            process.terminate()
+
+
 @pytest.fixture
-def console(tmp_path: Path) -> Console:
+def console(preloaded: Path, tmp_path: Path) -> Console:
     """A console whose data directory is not there yet."""
-    return Console(data_dir=tmp_path / "data")
+    return Console(socket=preloaded, data_dir=tmp_path / "data")
 
 
 @pytest.fixture

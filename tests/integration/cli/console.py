@@ -1,12 +1,12 @@
 """The command line as an operator uses it: a process, its exit code and what it prints."""
 
+import itertools
 import json
 import os
-import subprocess
-import sys
+import socket
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ from typing import Any
 TIMEOUT_S = 100
 #: Commands that run at once.
 AT_ONCE = 4
+
+_numbers = itertools.count(1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +43,8 @@ class Ended:
 class Console:
     """Runs commands with settings of their own."""
 
+    #: Where the program listens that has loaded the command line (`preloaded.py`).
+    socket: Path
     data_dir: Path
     settings: dict[str, str] = field(default_factory=dict)
 
@@ -49,24 +53,33 @@ class Console:
         named = {f"INSPECTION_{name}": value for name, value in self.settings.items()}
         return {**os.environ, "INSPECTION_DATA_DIR": str(self.data_dir), **named}
 
+    def at(self, data_dir: Path) -> "Console":
+        """Return a console of another data directory."""
+        return replace(self, data_dir=data_dir)
+
     def having(self, **settings: Any) -> "Console":
         """Return a console with further settings, written without `INSPECTION_`."""
         texts = {name: str(value) for name, value in settings.items()}
-        return Console(data_dir=self.data_dir, settings=self.settings | texts)
+        return replace(self, settings=self.settings | texts)
 
     def run(self, *arguments: object) -> Ended:
         """Run `inspection` with these arguments; a traceback fails the test."""
-        done = subprocess.run(
-            [sys.executable, "-m", "inspection", *map(str, arguments)],
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=TIMEOUT_S,
-        )
-        assert "Traceback" not in done.stderr, done.stderr
-        return Ended(code=done.returncode, out=done.stdout, err=done.stderr)
+        printed = self.socket.with_name(f"printed-{next(_numbers)}")
+        out, err = printed.with_suffix(".out"), printed.with_suffix(".err")
+        request = {
+            "arguments": [str(argument) for argument in arguments],
+            "environment": self.environment,
+            "out": str(out),
+            "err": str(err),
+        }
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(TIMEOUT_S)
+            connection.connect(str(self.socket))
+            connection.sendall(json.dumps(request).encode() + b"\n")
+            code = int(connection.makefile().readline())
+        ended = Ended(code=code, out=out.read_text("utf-8"), err=err.read_text("utf-8"))
+        assert "Traceback" not in ended.err, ended.err
+        return ended
 
     def data(self, *arguments: object) -> Any:
         """Run a command that prints JSON, nothing else, and ends well."""

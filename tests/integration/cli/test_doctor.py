@@ -33,7 +33,7 @@ def test_doctor_says_the_cure_of_every_fault(
 ) -> None:
     (tmp_path / "file").touch()
     wrong = {"CHECKPOINT": tmp_path / "absent", "PICTURE_URL": tmp_path / "file" / "pictures"}
-    below_a_file = Console(data_dir=tmp_path / "file" / "data")
+    below_a_file = console.at(tmp_path / "file" / "data")
 
     broken, forgetful, evicting, nowhere = together(
         [

@@ -84,19 +84,19 @@ def test_checkpoint_that_is_damaged_is_refused(
 
 
 def test_servers_that_cannot_be_used_are_named_before_anything_is_started(
+    console: Console,
     tmp_path: Path,
     config: Path,
     checkpoint_folder: Path,
     redis_url: str,
     evicting_redis_url: str,
 ) -> None:
-    checkpoint = str(checkpoint_folder)
     no_database = "postgresql://u:s3cret@127.0.0.1:1/x"
 
     evicting, redisless, baseless, pictureless = together(
         [
             (
-                Console(data_dir=tmp_path / name, settings={"CHECKPOINT": checkpoint, **settings}),
+                console.at(tmp_path / name).having(CHECKPOINT=checkpoint_folder, **settings),
                 ["up", "--config", config],
             )
             for name, settings in {
@@ -119,16 +119,16 @@ def test_servers_that_cannot_be_used_are_named_before_anything_is_started(
 
 
 def test_data_directory_that_cannot_be_written_is_named(
-    config: Path, checkpoint_folder: Path
+    console: Console, config: Path, checkpoint_folder: Path
 ) -> None:
-    console = Console(data_dir=config / "below-a-file").having(CHECKPOINT=checkpoint_folder)
-    commands = (["up", "--config", config], ["demo"], ["serve"], ["line", "list"])
+    nowhere = console.at(config / "below-a-file").having(CHECKPOINT=checkpoint_folder)
+    commands = (["up", "--config", config], ["demo"], ["serve"], ["alerter"], ["line", "list"])
 
-    ended = together([(console, command) for command in commands])
+    ended = together([(nowhere, command) for command in commands])
 
     for one in ended:
         assert (one.code, one.out) == (2, "")
-        assert one.sentence.startswith(f"INSPECTION_DATA_DIR: {console.data_dir}")
+        assert one.sentence.startswith(f"INSPECTION_DATA_DIR: {nowhere.data_dir}")
         assert "name a folder that this user may write" in one.sentence
 
 
@@ -138,7 +138,7 @@ def test_processes_of_a_line_say_what_they_lack(site_console: Console) -> None:
             (site_console, ["capture"]),
             (site_console, ["inspector"]),
             (site_console.having(REDIS_URL="redis://127.0.0.1:1/0"), ["capture", "cam-9"]),
-            (Console(data_dir=site_console.data_dir / "new"), ["alerter"]),
+            (site_console.at(site_console.data_dir / "new"), ["alerter"]),
         ]
     )
 

@@ -1,6 +1,5 @@
 """The supervisor keeps its children running, and leaves none behind however it ends."""
 
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -160,11 +159,13 @@ def test_children_end_with_their_supervisor_when_it_is_killed(
         stdout=subprocess.PIPE,
         text=True,
     ) as program:
-        assert program.stdout is not None
-        child = psutil.Process(int(program.stdout.readline()))
-        servers.wait_until(lambda: ready_count(tmp_path / "logs") == 1, START_S, process=program)
-
-        program.send_signal(signal.SIGKILL)
+        try:
+            assert program.stdout is not None
+            child = psutil.Process(int(program.stdout.readline()))
+            log_dir = tmp_path / "logs"
+            servers.wait_until(lambda: ready_count(log_dir) == 1, START_S, process=program)
+        finally:
+            program.kill()
 
         psutil.wait_procs([child], timeout=START_S)
         assert not child.is_running()

@@ -130,7 +130,7 @@ def png(number: int) -> bytes:
     return cv2.imencode(".png", pixels)[1].tobytes()
 
 
-async def eventually(is_true: Callable[[], bool], *, timeout_s: float = 15.0) -> None:
+async def eventually(is_true: Callable[[], bool], *, timeout_s: float = 40.0) -> None:
     async with asyncio.timeout(timeout_s):
         while not await asyncio.to_thread(is_true):  # noqa: ASYNC110 - other processes change it
             await asyncio.sleep(0.02)
