@@ -1,9 +1,10 @@
 """What every command begins with: settings, logs, a clock, and the servers they name."""
 
 import signal
+import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from types import FrameType
 
@@ -19,6 +20,9 @@ from inspection.store.pictures import PictureStore
 from inspection.stream.connection import Server, check_server, connect, translated
 from inspection.stream.embedded import EmbeddedServer, running_url
 from inspection.telemetry import configure_logs
+
+#: Seconds a Ray cluster may take to accept a connection.
+RAY_S = 5.0
 
 
 def clock() -> datetime:
@@ -122,6 +126,24 @@ def check_settings(settings: Settings) -> None:
     prepare_data_dir(settings)
     checkpoint(settings)
     pictures(settings)
+    check_ray(settings)
+
+
+def check_ray(settings: Settings, *, is_supervised: bool = False) -> None:
+    """See that somebody listens where the Ray cluster should be; Ray would try for minutes.
+
+    Raises:
+        UnavailableError: nobody does, and `is_supervised`, as for `answering`.
+        ConfigurationError: nobody does.
+    """
+    host, _, port = (settings.ray_address or "").removeprefix("ray://").rpartition(":")
+    if not port.isdigit():
+        return  # no cluster, or one that Ray looks for itself
+    with answering("INSPECTION_RAY_ADDRESS", is_supervised=is_supervised):
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=RAY_S).close()
+        except (OSError, OverflowError, UnicodeError) as error:
+            raise UnavailableError(f"no Ray answers at {settings.ray_address}: {error}") from error
 
 
 @contextmanager
@@ -163,14 +185,14 @@ def opened_database(settings: Settings, *, is_supervised: bool = False) -> Itera
 
     Args:
         settings: of this process.
-        is_supervised: somebody starts this process again, so that an outage is no wrong setting.
+        is_supervised: as for `answering`.
 
     Raises:
         UnavailableError: it does not answer, and `is_supervised`.
         ConfigurationError: it does not answer, or its schema is not this program's.
     """
     with _database(settings) as database:
-        with nullcontext() if is_supervised else answering("INSPECTION_DATABASE_URL"):
+        with answering("INSPECTION_DATABASE_URL", is_supervised=is_supervised):
             database.check()
         yield database
 
@@ -189,15 +211,22 @@ def migrated_database(settings: Settings) -> Iterator[Database]:
 
 
 @contextmanager
-def answering(variable: str) -> Iterator[None]:
+def answering(variable: str, *, is_supervised: bool = False) -> Iterator[None]:
     """Take a server that does not answer at the start for a wrong setting.
 
+    Args:
+        variable: the setting.
+        is_supervised: somebody starts this process again, so that an outage is no wrong setting.
+
     Raises:
+        UnavailableError: it does not answer, and `is_supervised`.
         ConfigurationError: it does not answer; the message names the variable and the cure.
     """
     try:
         yield
     except UnavailableError as error:
+        if is_supervised:
+            raise
         raise ConfigurationError(
             f"{variable}: {error}; start the server, or correct the address"
         ) from error

@@ -51,6 +51,7 @@ def serve(*, lifeline: Lifeline = False) -> None:
     """
     settings = context.begin("serve", has_lifeline=lifeline)
     checkpoint = context.checkpoint(settings)
+    context.check_ray(settings, is_supervised=lifeline)
     prepare_ray(settings)
     from inspection.serving import application
 
@@ -94,6 +95,7 @@ def inspector(
     Example: inspection inspector --slot 1
     """
     settings = context.begin("inspector", has_lifeline=lifeline)
+    context.check_ray(settings, is_supervised=lifeline)
     prepare_ray(settings)
     redis_url = context.redis_url(settings)
     with context.opened_database(settings, is_supervised=lifeline) as database:

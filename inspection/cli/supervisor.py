@@ -21,7 +21,10 @@ from inspection.telemetry import logger
 SOON_S = 10.0
 
 #: So many failing starts in a row end the whole program.
-FAILURE_LIMIT = 5
+FAILURE_LIMIT = 8
+
+#: First and longest wait before a dead child is started again, in seconds; it doubles.
+RESTART_FIRST_S, RESTART_LIMIT_S = 0.25, 10.0
 
 #: Seconds a child gets to finish what is under way when it is asked to stop.
 STOP_S = 20.0
@@ -55,6 +58,8 @@ class Child:
     started_s: float
     failures: int = 0
     has_ended: bool = False
+    #: When it is started again, after it died.
+    due_s: float | None = None
 
 
 @dataclass
@@ -124,7 +129,10 @@ class Supervisor:
             if code == 0 and child.part.may_end:
                 child.has_ended = True
                 continue
-            self._restart(child, code)
+            if child.due_s is None:
+                self._bury(child, code)
+            elif time.monotonic() >= child.due_s:
+                self._restart(child)
 
     def has_ended(self, name: str) -> bool:
         """Say whether the part has come to the end of its work."""
@@ -149,7 +157,8 @@ class Supervisor:
         me = psutil.Process()
         return [me, *me.children(recursive=True)]
 
-    def _restart(self, child: Child, code: int) -> None:
+    def _bury(self, child: Child, code: int) -> None:
+        """Note a death and when to start the part again, unless there is no use in that."""
         name = child.part.name
         tail = _tail(self._log(child.part))
         if code == CONFIGURATION_EXIT:
@@ -162,12 +171,21 @@ class Supervisor:
                 f"{name} failed {FAILURE_LIMIT} times in a row; the end of its log:\n"
                 + "\n".join(tail)
             )
-        self.start(child.part)
+        wait_s = min(RESTART_LIMIT_S, RESTART_FIRST_S * 2 ** (child.failures - 1))
+        child.due_s = time.monotonic() + wait_s
+
+    def _restart(self, child: Child) -> None:
+        self._replace(child)
         for other in list(self.children.values()):
-            if other.part.follows == name and other.process.poll() is None:
+            if other.part.follows == child.part.name and other.process.poll() is None:
                 other.process.kill()
                 other.process.wait()
-                self.start(other.part)
+                self._replace(other)
+
+    def _replace(self, child: Child) -> None:
+        if child.process.stdin is not None:
+            child.process.stdin.close()
+        self.start(child.part)
 
     def _log(self, part: Part) -> Path:
         return self.log_dir / f"{part.name}.log"

@@ -47,6 +47,9 @@ def build(arguments: dict[str, str | int]) -> serve.Application:
         # Never left unset: Ray would give the replica one OpenMP thread.
         "num_cpus": deployment.threads,
         "num_gpus": 1 if deployment.device.startswith("cuda") else 0,
+        # Computing threads that wait for one another would spin, on the cores that decoding and
+        # the other processes of the line need.
+        "runtime_env": {"env_vars": {"OMP_WAIT_POLICY": "PASSIVE"}},
     }
     values = asdict(deployment)
     replicas = values.pop("replicas")

@@ -76,6 +76,8 @@ class Inspector:
         self._clock = clock
         self._outage_limit = outage_limit
         self._window = Window(frames_limit=window_frames, bytes_limit=WINDOW_BYTES)
+        # Frames are taken by whole calls: with room for one or two, calls would be as small.
+        self._least_room = min(CALL_FRAMES, window_frames)
         self._writer = Writer(
             consumer=consumer, recorder=recorder, window=self._window, clock=clock
         )
@@ -115,7 +117,7 @@ class Inspector:
     async def _read(self, stop: asyncio.Event) -> None:
         outage = Outage("stream")
         while not stop.is_set():
-            if self._suspects or not self._cameras or not self._window.room:
+            if self._suspects or not self._cameras or self._window.room < self._least_room:
                 await self._window.change(timeout_s=BACKOFF_S)
                 continue
             try:

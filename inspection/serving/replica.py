@@ -1,6 +1,7 @@
 """A running copy of the detector under Ray Serve: batching, and nothing else."""
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 
 from ray import serve
@@ -23,7 +24,8 @@ class Replica:
 
         detector = Detector.load(checkpoint, device=device, threads=threads)
         self._scorer = Scorer(detector, picture_limit_px=picture_limit_px, threads=threads)
-        self._computing = asyncio.Lock()
+        # Always the same thread: OpenMP keeps helpers of its own for every thread that computes.
+        self._computing = ThreadPoolExecutor(max_workers=1, thread_name_prefix="compute")
 
     async def score(self, requests: list[Request]) -> list[Answer]:
         """Answer the frames of one call, in order."""
@@ -34,6 +36,7 @@ class Replica:
     async def _score_calls(self, calls: list[list[Request]]) -> list[list[Answer]]:
         requests = [request for call in calls for request in call]
         pictures = await asyncio.to_thread(self._scorer.decode, requests)
-        async with self._computing:
-            answers = iter(await asyncio.to_thread(self._scorer.score, requests, pictures))
+        loop = asyncio.get_running_loop()
+        scored = await loop.run_in_executor(self._computing, self._scorer.score, requests, pictures)
+        answers = iter(scored)
         return [list(islice(answers, len(call))) for call in calls]

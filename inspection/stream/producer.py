@@ -26,6 +26,9 @@ from inspection.stream.codec import (
 from inspection.stream.connection import Client, translated
 from inspection.stream.replies import sendable
 
+#: One in so many of a full stream's frames must be gone before there is room again.
+_ROOM_SHARE = 8
+
 #: Frames `drop_oldest` drops for one that comes, at most: after the limit was lowered a stream
 #: shrinks in steps instead of holding up everybody else's commands.
 _DROPS_AT_ONCE = 16
@@ -200,13 +203,18 @@ class Producer:
         return Admission(outcome.decode())
 
     def has_room(self) -> bool:
-        """Say, without sending a picture, whether the stream holds fewer frames than its limit.
+        """Say, without sending a picture, whether waiting for room is over.
+
+        An eighth of the limit must be free, so that frames follow one another for a while before
+        the stream is full again; asking before each of them would cost more than adding them.
 
         Raises:
             UnavailableError: the server does not answer.
         """
+        free_count = max(1, self._backlog_limit // _ROOM_SHARE)
         with translated(self._client):
-            return int(self._client.xlen(frames_key(self._camera))) < self._backlog_limit
+            frame_count = int(self._client.xlen(frames_key(self._camera)))
+        return frame_count <= self._backlog_limit - free_count
 
     def drop(self, identity: FrameIdentity, cause: Cause) -> None:
         """Record that the frame was dropped; recording it twice is harmless.

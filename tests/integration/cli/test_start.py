@@ -93,7 +93,7 @@ def test_servers_that_cannot_be_used_are_named_before_anything_is_started(
 ) -> None:
     no_database = "postgresql://u:s3cret@127.0.0.1:1/x"
 
-    evicting, redisless, baseless, pictureless = together(
+    evicting, redisless, baseless, pictureless, rayless = together(
         [
             (
                 console.at(tmp_path / name).having(CHECKPOINT=checkpoint_folder, **settings),
@@ -104,17 +104,19 @@ def test_servers_that_cannot_be_used_are_named_before_anything_is_started(
                 "redisless": {"REDIS_URL": "redis://127.0.0.1:1/0"},
                 "baseless": {"REDIS_URL": redis_url, "DATABASE_URL": no_database},
                 "pictureless": {"REDIS_URL": redis_url, "PICTURE_URL": "pigeon://loft"},
+                "rayless": {"REDIS_URL": redis_url, "RAY_ADDRESS": "127.0.0.1:1"},
             }.items()
         ]
     )
 
-    ended = (evicting, redisless, baseless, pictureless)
-    assert [(one.code, one.out) for one in ended] == [(2, "")] * 4
+    ended = (evicting, redisless, baseless, pictureless, rayless)
+    assert [(one.code, one.out) for one in ended] == [(2, "")] * 5
     sentences = [one.err.splitlines()[-1] for one in ended]
     assert "set maxmemory-policy to noeviction" in sentences[0]
     assert sentences[1].startswith("INSPECTION_REDIS_URL: ")
     assert sentences[2].startswith("INSPECTION_DATABASE_URL: ")
     assert sentences[3].startswith("INSPECTION_PICTURE_URL: ")
+    assert sentences[4].startswith("INSPECTION_RAY_ADDRESS: no Ray answers at 127.0.0.1:1: ")
     assert not list(tmp_path.rglob("*.log"))
 
 
@@ -130,6 +132,18 @@ def test_data_directory_that_cannot_be_written_is_named(
         assert (one.code, one.out) == (2, "")
         assert one.sentence.startswith(f"INSPECTION_DATA_DIR: {nowhere.data_dir}")
         assert "name a folder that this user may write" in one.sentence
+
+
+def test_demo_leaves_alone_what_it_has_not_made(console: Console, checkpoint_folder: Path) -> None:
+    kept = console.data_dir / "demo" / "inspection.sqlite"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("precious")
+
+    ended = console.having(CHECKPOINT=checkpoint_folder).run("demo", "--json")
+
+    assert (ended.code, ended.out) == (2, "")
+    assert "holds something else than a demo" in ended.sentence
+    assert kept.read_text() == "precious"
 
 
 def test_processes_of_a_line_say_what_they_lack(site_console: Console) -> None:

@@ -60,6 +60,18 @@ def ready_count(log_dir: Path) -> int:
     return log.read_text().count("alerter_ready") if log.exists() else 0
 
 
+def replaced(supervisor: Supervisor, dead: "subprocess.Popen[bytes]") -> "subprocess.Popen[bytes]":
+    """Tend until the alerter, which is dead, was started again after its wait."""
+
+    def successor() -> "subprocess.Popen[bytes] | None":
+        supervisor.tend()
+        process = supervisor.children["alerter"].process
+        return process if process is not dead else None
+
+    process: subprocess.Popen[bytes] = servers.wait_until(successor, START_S)
+    return process
+
+
 def test_child_is_started_again_when_it_is_killed_and_stops_when_it_is_asked(
     site_console: Console, supervise: Callable[[Console], Supervisor]
 ) -> None:
@@ -72,9 +84,8 @@ def test_child_is_started_again_when_it_is_killed_and_stops_when_it_is_asked(
 
     first.kill()
     first.communicate()
-    supervisor.tend()
+    second = replaced(supervisor, first)
 
-    second = supervisor.children["alerter"].process
     assert second.pid != first.pid
     servers.wait_until(lambda: ready_count(supervisor.log_dir) == 2, START_S, process=second)
     supervisor.stop("alerter")
@@ -106,8 +117,7 @@ def test_program_ends_when_a_child_fails_again_and_again(
     first = one.children["alerter"].process
     first.wait(START_S)
 
-    one.tend()
-    one.children["alerter"].process.wait(START_S)
+    replaced(one, first).wait(START_S)
 
     with pytest.raises(InspectionError, match="alerter failed 1 times in a row") as raised:
         one.tend()
