@@ -30,10 +30,10 @@ from tests.servers import wait_until
 pytestmark = pytest.mark.benchmark
 
 #: Rounds of detector and line in turn, so that a machine that slows down slows both.
-ROUNDS = 1
+ROUNDS = 2
 
 #: Frames of each round.
-ROUND_FRAMES = 120
+ROUND_FRAMES = 480
 
 #: Frames each stream holds, few, so that cameras work until nearly the end.
 BACKLOG = 48
@@ -42,7 +42,7 @@ BACKLOG = 48
 MARGIN = 0.1
 
 #: Share of the line's capacity at which its latency is measured, and for how long.
-LATENCY_LOAD, LATENCY_S = 0.25, 60.0
+LATENCY_LOAD, LATENCY_S = 0.25, 30.0
 
 #: Seconds after the first verdict in which what waited for the detector is worked off.
 SETTLING_S = 5.0
