@@ -120,8 +120,10 @@ class Floor:
             yield stop
         finally:
             stop.set()
-            await task
-            await client.aclose()
+            try:
+                await task  # which may raise: the connection is closed all the same
+            finally:
+                await client.aclose()
 
 
 def png(number: int) -> bytes:
