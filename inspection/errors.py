@@ -4,6 +4,8 @@ InspectionError
 ├── ConfigurationError     somebody set something that cannot work; exit code 2
 ├── UnavailableError       a server or device does not answer; trying again can help
 ├── CheckpointError        weights are missing, damaged or do not fit together
+├── DatasetError           a data set is not laid out or readable as expected
+├── TrainingError          training cannot go on
 ├── PictureError           encoded bytes that are no picture we can judge
 ├── CaptureError           a camera cannot give frames
 ├── CodecError             a stream entry that is not one of ours
@@ -37,6 +39,14 @@ class UnavailableError(InspectionError):
 
 class CheckpointError(InspectionError):
     """The checkpoint cannot be used."""
+
+
+class DatasetError(InspectionError):
+    """The data set cannot be used."""
+
+
+class TrainingError(InspectionError):
+    """Training cannot go on."""
 
 
 class PictureError(InspectionError):

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, cast
 
+import torch
 from torch import Tensor, nn
 from transformers import DINOv3ViTConfig, DINOv3ViTModel
 
@@ -20,18 +21,41 @@ class Tap:
     patches: Tensor
 
 
+@dataclass(frozen=True, kw_only=True)
+class Normalisation:
+    """What a backbone's images are normalised with, channel by channel in RGB."""
+
+    #: Subtracted from RGB in [0, 1].
+    mean: tuple[float, float, float]
+    #: Divides RGB after the mean is subtracted.
+    deviation: tuple[float, float, float]
+
+
+#: Of the weights trained on web pictures (LVD-1689M), and of those trained by this project.
+IMAGENET = Normalisation(mean=(0.485, 0.456, 0.406), deviation=(0.229, 0.224, 0.225))
+#: Of the weights trained on satellite pictures (SAT-493M).
+SATELLITE = Normalisation(mean=(0.430, 0.411, 0.296), deviation=(0.213, 0.156, 0.143))
+
+
 class Backbone(nn.Module):
     """A DINOv3 ViT of any size that answers with the tokens of several blocks.
 
     The final LayerNorm is applied to every tapped block, register tokens are dropped and patches
-    are standardised per image and channel.
+    are standardised per image and channel. `normalisation` is that of the images it was trained
+    on; whoever prepares images applies it.
     """
 
-    def __init__(self, config: dict[str, Any], tap_blocks: tuple[int, ...] = ()) -> None:
+    def __init__(
+        self,
+        config: dict[str, Any],
+        tap_blocks: tuple[int, ...] = (),
+        normalisation: Normalisation = IMAGENET,
+    ) -> None:
         super().__init__()
         self.vit = DINOv3ViTModel(DINOv3ViTConfig(**config))
         depth = self.vit.config.num_hidden_layers
         self.tap_blocks = tap_blocks or quarter_blocks(depth)
+        self.normalisation = normalisation
 
     @property
     def width(self) -> int:
@@ -42,6 +66,17 @@ class Backbone(nn.Module):
     def patch_size_px(self) -> int:
         """Edge of a patch."""
         return cast("int", self.vit.config.patch_size)
+
+    @property
+    def constants(self) -> dict[str, float | int | str | bool]:
+        """What decides its answers beside its tensors and their shapes."""
+        config = self.vit.config
+        return {
+            "heads": config.num_attention_heads,
+            "hidden_act": config.hidden_act,
+            "layer_norm_eps": config.layer_norm_eps,
+            "rope_theta": float(config.rope_theta),
+        }
 
     def raw_tokens(self, images: Tensor) -> list[Tensor]:
         """Return, per tap, every token ``(B, 1 + registers + N, D)`` after the final LayerNorm.
@@ -83,19 +118,27 @@ def standardise(patches: Tensor) -> Tensor:
 def from_meta_weights(weights: dict[str, Tensor]) -> dict[str, Tensor]:
     """Rename the tensors of Meta's own DINOv3 checkpoint format to those of transformers.
 
-    The key bias, which the original masks, and the rotary periods, which follow from the
-    configuration, are left out.
+    Left out are the key bias, which the original masks, the rotary periods, which follow from the
+    configuration, and what only training uses. A mask token that is missing is made of zeros. A
+    tensor of another name keeps it, so that loading complains about it.
     """
     renamed: dict[str, Tensor] = {}
     for name, tensor in weights.items():
+        if name.startswith(_META_UNUSED) or name.endswith(".bias_mask"):
+            continue
         if name.startswith("blocks."):
             renamed |= _meta_block_tensor(name, tensor)
-        elif name in _META_NAMES:
-            renamed[_META_NAMES[name]] = tensor
-    mask = renamed["embeddings.mask_token"]
+        else:
+            renamed[_META_NAMES.get(name, name)] = tensor
+    mask = weights.get("mask_token")
+    if mask is None:
+        mask = torch.zeros_like(weights["cls_token"])
     renamed["embeddings.mask_token"] = mask.reshape(1, 1, -1)
     return renamed
 
+
+#: The class token's norm for small crops is in the largest model only, and for training only.
+_META_UNUSED = ("rope_embed.", "local_cls_norm.")
 
 _META_NAMES = {
     "cls_token": "embeddings.cls_token",
@@ -135,4 +178,4 @@ def _meta_block_tensor(name: str, tensor: Tensor) -> dict[str, Tensor]:
     for meta, ours in _META_BLOCK_NAMES.items():
         if rest == meta or rest.startswith(meta + "."):
             return {prefix + ours + rest[len(meta) :]: tensor}
-    return {}
+    return {name: tensor}

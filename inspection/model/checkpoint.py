@@ -1,17 +1,18 @@
-"""A checkpoint: the folder that holds a detector's configuration and weights.
+"""A checkpoint: the folder that holds a detector's trained part and says what it belongs to.
 
-config.json            sizes, normalisation and the content hash
-backbone.safetensors   the DINOv3 vision transformer
-text.safetensors       the text tower
-head.safetensors       the AVA-DINO adapters
+config.json            method, sizes, backbone and text tower by reference, and the content hash
+adapters.safetensors   the weights of the head
 card.md                where the weights come from and what they reach
 
-Weights are half precision on disk and float32 in memory. The content hash is the SHA-256 over
-the configuration and the tensor files; it is the identity that inspections are stored with.
+Backbone and text tower stay where they are: the folder says where they come from and what their
+fingerprints are, and a detector is not built from others. Adapters are half precision on disk and
+float32 in memory. The content hash, SHA-256 over configuration and adapters, therefore covers the
+whole detector; it is the identity that inspections are stored with.
 """
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,62 +22,50 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from inspection.errors import CheckpointError
-from inspection.model.ava_dino import AvaDino, AvaDinoConfig
+from inspection.errors import CheckpointError, ConfigurationError
 from inspection.model.backbone import Backbone
 from inspection.model.checkpoint_folder import (
+    ADAPTERS_FILE,
     CARD_FILE,
     CONFIG_FILE,
     FORMAT,
-    TENSOR_FILES,
+    Reference,
     content_hash,
     read_description,
     resolve_checkpoint,
 )
-from inspection.model.text import TextTower, TextTowerConfig
-
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
+from inspection.model.fingerprint import fingerprint
+from inspection.model.methods import Head, HeadConfig, make_head, method_of, read_head_config
+from inspection.model.pretrained.backbone import open_backbone
+from inspection.model.pretrained.text import open_text_tower
+from inspection.model.text import TextTower
 
 _READABLE_BY_ALL = 0o644
 
 
 @dataclass(frozen=True, kw_only=True)
 class CheckpointConfig:
-    """Everything that is needed to rebuild a detector around its weights."""
+    """Everything that is needed to rebuild a detector around its adapters."""
 
     #: Name for people, for example `pocket`.
     name: str
     #: Edge of the square image that the backbone sees.
     image_size_px: int
-    #: Arguments of transformers' DINOv3 configuration.
-    backbone: dict[str, Any]
-    #: Size of the text tower.
-    text: TextTowerConfig
-    #: Size of the head.
-    head: AvaDinoConfig
-    #: Blocks that are read, counted from 0.
+    backbone: Reference
+    text: Reference
+    head: HeadConfig
+    #: Blocks of the backbone that are read, counted from 0.
     tap_blocks: tuple[int, ...]
-    #: Subtracted from RGB in [0, 1].
-    mean: tuple[float, float, float] = IMAGENET_MEAN
-    #: Divides RGB after the mean is subtracted.
-    deviation: tuple[float, float, float] = IMAGENET_DEVIATION
-    #: The head's method; only `ava-dino` so far.
-    method: str = "ava-dino"
 
 
 class Network(nn.Module):
     """The three parts of a detector, in evaluation or training mode together."""
 
-    def __init__(self, config: CheckpointConfig) -> None:
+    def __init__(self, backbone: Backbone, text: TextTower, head: Head) -> None:
         super().__init__()
-        self.backbone = Backbone(config.backbone, config.tap_blocks)
-        self.text = TextTower(config.text)
-        self.head = AvaDino(config.head)
-
-    def parts(self) -> tuple[nn.Module, nn.Module, nn.Module]:
-        """Return the parts in the order of the tensor files."""
-        return self.backbone, self.text, self.head
+        self.backbone = backbone
+        self.text = text
+        self.head = head
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,19 +75,23 @@ class Checkpoint:
     config: CheckpointConfig
     #: In evaluation mode, float32, on the CPU.
     network: Network
-    #: SHA-256 of configuration and tensor files, 64 hexadecimal digits.
+    #: SHA-256 of configuration and adapters, 64 hexadecimal digits.
     content_hash: str
 
 
-def save_checkpoint(folder: Path, config: CheckpointConfig, network: Network, *, card: str) -> str:
-    """Write a checkpoint folder and return its content hash."""
+def save_checkpoint(folder: Path, config: CheckpointConfig, head: nn.Module, *, card: str) -> str:
+    """Write a checkpoint folder and return its content hash; what was there is replaced."""
     folder.mkdir(parents=True, exist_ok=True)
-    for file_name, part in zip(TENSOR_FILES, network.parts(), strict=True):
-        save_file(_halved(part), folder / file_name)
-        # safetensors makes files that nobody else may read.
-        (folder / file_name).chmod(_READABLE_BY_ALL)
+    adapters = folder / ADAPTERS_FILE
+    save_file(_halved(head), adapters)
+    # safetensors makes files that nobody else may read.
+    adapters.chmod(_READABLE_BY_ALL)
     save_card(folder, card)
-    described = {"format": FORMAT, **dataclasses.asdict(config)}
+    described = {
+        "format": FORMAT,
+        "method": method_of(config.head),
+        **dataclasses.asdict(config),
+    }
     found_hash = content_hash(described, folder)
     (folder / CONFIG_FILE).write_text(
         json.dumps({**described, "content_hash": found_hash}, indent=2) + "\n", encoding="utf-8"
@@ -111,8 +104,15 @@ def save_card(folder: Path, card: str) -> None:
     (folder / CARD_FILE).write_text(card, encoding="utf-8")
 
 
-def load_checkpoint(path_or_name: str | Path) -> Checkpoint:
+def load_checkpoint(
+    path_or_name: str | Path, *, backbone: str | None = None, text: str | None = None
+) -> Checkpoint:
     """Load a checkpoint from a folder, or the packaged one by the name `pocket`.
+
+    Args:
+        path_or_name: the folder, or `pocket`.
+        backbone: where its backbone is on this machine, when not where the checkpoint says.
+        text: where its text tower is, likewise.
 
     Raises:
         CheckpointError: a file is missing, damaged, or does not belong to the others.
@@ -120,30 +120,46 @@ def load_checkpoint(path_or_name: str | Path) -> Checkpoint:
     folder = resolve_checkpoint(path_or_name)
     described, found_hash = read_description(folder)
     config = _config_from(described, folder)
-    network = Network(config)
-    for file_name, part in zip(TENSOR_FILES, network.parts(), strict=True):
-        _load_part(part, folder / file_name)
-    return Checkpoint(config=config, network=network.eval(), content_hash=found_hash)
+    source = backbone or config.backbone.source
+    opened = open_backbone(source, folder=folder, tap_blocks=config.tap_blocks)
+    _check(opened, config.backbone, source, f"{folder}: the backbone")
+    source = text or config.text.source
+    tower = open_text_tower(source, folder=folder)
+    _check(tower, config.text, source, f"{folder}: the text tower")
+    head = make_head(config.head)
+    _load_adapters(head, folder / ADAPTERS_FILE)
+    network = Network(opened, tower, head).eval()
+    return Checkpoint(config=config, network=network, content_hash=found_hash)
 
 
-def _config_from(described: dict[str, Any], folder: Path) -> CheckpointConfig:
-    values = {name: value for name, value in described.items() if name != "format"}
+def _check(part: nn.Module, reference: Reference, source: str, what: str) -> None:
+    if fingerprint(part) != reference.fingerprint:
+        raise CheckpointError(
+            f"{what} from {source} is not the one it was trained with "
+            f"({reference.source}, fingerprint {reference.fingerprint[:12]}); take that one"
+        )
+
+
+def _config_from(described: Mapping[str, Any], folder: Path) -> CheckpointConfig:
     try:
-        values["text"] = TextTowerConfig(**values["text"])
-        values["head"] = AvaDinoConfig(**values["head"])
-        for name in ("tap_blocks", "mean", "deviation"):
-            values[name] = tuple(values[name])
-        return CheckpointConfig(**values)
-    except (KeyError, TypeError) as error:
+        return CheckpointConfig(
+            name=described["name"],
+            image_size_px=described["image_size_px"],
+            backbone=Reference(**described["backbone"]),
+            text=Reference(**described["text"]),
+            head=read_head_config(described["method"], described["head"]),
+            tap_blocks=tuple(described["tap_blocks"]),
+        )
+    except (KeyError, TypeError, ConfigurationError) as error:
         raise CheckpointError(
             f"{folder / CONFIG_FILE} lacks or misspells a field: {error}"
         ) from error
 
 
-def _load_part(part: nn.Module, path: Path) -> None:
+def _load_adapters(head: Head, path: Path) -> None:
     try:
         tensors = {name: tensor.float() for name, tensor in load_file(path).items()}
-        part.load_state_dict(tensors)
+        head.load_state_dict(tensors)
     except (SafetensorError, RuntimeError) as error:
         raise CheckpointError(f"{path} does not fit the configuration: {error}") from error
 

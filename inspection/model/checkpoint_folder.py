@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,21 @@ from inspection.errors import CheckpointError
 #: The checkpoint that is shipped in the package.
 POCKET = "pocket"
 #: Version of the folder's layout.
-FORMAT = 1
+FORMAT = 2
 
 CONFIG_FILE = "config.json"
 CARD_FILE = "card.md"
-TENSOR_FILES = ("backbone.safetensors", "text.safetensors", "head.safetensors")
+ADAPTERS_FILE = "adapters.safetensors"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reference:
+    """A part of a detector that is not in the checkpoint itself."""
+
+    #: Where it comes from: `pocket`, a folder, a file, or a repository on the Hugging Face Hub.
+    source: str
+    #: SHA-256 of its weights, 64 hexadecimal digits.
+    fingerprint: str
 
 
 def resolve_checkpoint(path_or_name: str | Path) -> Path:
@@ -32,9 +43,8 @@ def read_description(folder: Path) -> tuple[dict[str, Any], str]:
         CheckpointError: a file is missing, cannot be read, or does not belong to the others.
     """
     described = _read_config(folder)
-    for file_name in TENSOR_FILES:
-        if not (folder / file_name).is_file():
-            raise CheckpointError(f"{folder / file_name} is missing; copy the whole folder again")
+    if not (folder / ADAPTERS_FILE).is_file():
+        raise CheckpointError(f"{folder / ADAPTERS_FILE} is missing; copy the whole folder again")
     stored_hash = described.pop("content_hash", None)
     try:
         found_hash = content_hash(described, folder)
@@ -49,12 +59,10 @@ def read_description(folder: Path) -> tuple[dict[str, Any], str]:
 
 
 def content_hash(described: dict[str, Any], folder: Path) -> str:
-    """Return the SHA-256 over a configuration and the folder's tensor files, hexadecimal."""
+    """Return the SHA-256 over a configuration and the folder's adapters, hexadecimal."""
     digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode())
-    for file_name in TENSOR_FILES:
-        digest.update(file_name.encode())
-        with (folder / file_name).open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
+    with (folder / ADAPTERS_FILE).open("rb") as file:
+        digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()
 
 

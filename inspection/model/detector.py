@@ -9,12 +9,12 @@ from typing import Literal, Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
-from torch import Tensor
 
-from inspection.errors import ConfigurationError
-from inspection.model.ava_dino import draw_map
+from inspection.domain.recipe import Recipe
 from inspection.model.checkpoint import Checkpoint, load_checkpoint
+from inspection.model.device import usable_device
+from inspection.model.head import draw_map
+from inspection.model.preprocessing import prepared
 from inspection.model.text import ProductTexts
 
 Precision = Literal["float32", "bfloat16"]
@@ -31,17 +31,34 @@ class Scored:
     grid: NDArray[np.float16]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Sources:
+    """Where the parts that a checkpoint refers to are on this machine."""
+
+    #: The backbone's folder, file or repository; None for what the checkpoint says.
+    backbone: str | None = None
+    #: The text tower's, likewise.
+    text: str | None = None
+    #: Folder in which the encoded sentences of products are kept; None to encode them anew.
+    cache: Path | None = None
+
+
 class Detector:
     """A checkpoint on a device, ready to score."""
 
     def __init__(
-        self, checkpoint: Checkpoint, *, device: str, precision: Precision = "float32"
+        self,
+        checkpoint: Checkpoint,
+        *,
+        device: str,
+        precision: Precision = "float32",
+        cache: Path | None = None,
     ) -> None:
         self._config = checkpoint.config
-        self._device = _usable_device(device)
+        self._device = usable_device(device)
         self._precision = precision
         self._network = checkpoint.network.eval().to(self._device)
-        self._texts = ProductTexts(self._network.text)
+        self._texts = ProductTexts(self._network.text, cache=cache)
         self.checkpoint_hash = checkpoint.content_hash
         self.image_size_px = checkpoint.config.image_size_px
         edge = self.image_size_px // self._network.backbone.patch_size_px
@@ -56,6 +73,7 @@ class Detector:
         device: str,
         threads: int | None = None,
         precision: Precision = "float32",
+        sources: Sources | None = None,
     ) -> Self:
         """Load a checkpoint folder, or `pocket`, onto a device such as `cpu` or `cuda:0`.
 
@@ -67,17 +85,21 @@ class Detector:
         """
         if threads is not None:
             torch.set_num_threads(threads)
-        return cls(load_checkpoint(path_or_name), device=device, precision=precision)
+        sources = sources or Sources()
+        checkpoint = load_checkpoint(path_or_name, backbone=sources.backbone, text=sources.text)
+        return cls(checkpoint, device=device, precision=precision, cache=sources.cache)
 
-    def score(self, images: Sequence[NDArray[np.uint8]], products: Sequence[str]) -> list[Scored]:
-        """Score ``(H, W, 3)`` uint8 RGB pictures of any size, each of the product named with it."""
-        if len(images) != len(products):
-            raise ValueError(f"{len(images)} images but {len(products)} products")
+    def score(self, images: Sequence[NDArray[np.uint8]], recipes: Sequence[Recipe]) -> list[Scored]:
+        """Score ``(H, W, 3)`` uint8 RGB pictures of any size, each of its recipe's product."""
+        if len(images) != len(recipes):
+            raise ValueError(f"{len(images)} images but {len(recipes)} recipes")
         if not images:
             return []
         with torch.inference_mode():
-            batch = self._tensor(images)
-            text = torch.stack([self._texts(product) for product in products])
+            batch = prepared(
+                images, self.image_size_px, self._network.backbone.normalisation, self._device
+            )
+            text = torch.stack([self._texts(recipe) for recipe in recipes])
             with self._autocast():
                 taps = self._network.backbone(batch)
             answer = self._network.head(taps, text)
@@ -87,32 +109,8 @@ class Detector:
             stored = grids.cpu().numpy().astype(np.float16)
         return [Scored(score=score, grid=grid) for score, grid in zip(scores, stored, strict=True)]
 
-    def _tensor(self, images: Sequence[NDArray[np.uint8]]) -> Tensor:
-        size_px, config = self.image_size_px, self._config
-        resized = np.stack([resize(image, size_px) for image in images])
-        pixels = torch.from_numpy(resized).to(self._device).permute(0, 3, 1, 2).float() / 255
-        mean = torch.tensor(config.mean, device=self._device).view(1, 3, 1, 1)
-        deviation = torch.tensor(config.deviation, device=self._device).view(1, 3, 1, 1)
-        return (pixels - mean) / deviation
-
     def _autocast(self) -> "torch.autocast | nullcontext[None]":
         if self._precision == "bfloat16":
             return torch.autocast(self._device.type, torch.bfloat16)
         return nullcontext()
 
-
-def resize(image: NDArray[np.uint8], size_px: int) -> NDArray[np.uint8]:
-    """Return a picture ``(H, W, 3)`` as a square, bilinear with antialiasing."""
-    square = Image.fromarray(image).resize((size_px, size_px), Image.Resampling.BILINEAR)
-    return np.array(square)
-
-
-def _usable_device(name: str) -> torch.device:
-    try:
-        device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise ConfigurationError(
-            f"the device {name!r} cannot be used: {str(error).splitlines()[0]}; choose cpu"
-        ) from error
-    return device

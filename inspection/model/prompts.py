@@ -1,5 +1,6 @@
 """The sentences that describe a good and a defective product to the text tower."""
 
+import re
 from dataclasses import dataclass
 
 _NORMAL_STATES = (
@@ -17,6 +18,12 @@ _ANOMALOUS_STATES = (
     "{} with flaw",
     "{} with defect",
     "{} with damage",
+)
+#: A phrase that begins with one of these follows the product's name as it is.
+_CONNECTED = re.compile(
+    r"(above|across|along|around|at|behind|below|beside|between|by|from|having|in|inside|lacking|"
+    r"missing|near|of|off|on|out|outside|over|showing|through|under|with|within|without)\b",
+    re.IGNORECASE,
 )
 _PHOTO_QUALITIES = (
     "bad",
@@ -51,18 +58,36 @@ class Prompts:
 
     #: 245 sentences about a product as it should be.
     normal: tuple[str, ...]
-    #: 175 sentences about a defective one.
+    #: 175 sentences about a defective one, and 35 for every defect that the recipe names.
     anomalous: tuple[str, ...]
 
 
-def prompts_for(product: str) -> Prompts:
-    """Return the sentence ensemble for a product's name in plain words, for example `metal nut`."""
+def prompts_for(product: str, defects: tuple[str, ...] = ()) -> Prompts:
+    """Return the sentence ensemble for a product's name in plain words, for example `metal nut`.
+
+    Every phrase in `defects` describes one more defective state. A phrase follows the name: `with
+    a missing screw` becomes `metal nut with a missing screw`. One that does not begin with a word
+    that connects it (`with`, `on`, `without`, `missing` ...) gets `with` before it: `a crack` and
+    `bent pin` become `metal nut with a crack` and `metal nut with bent pin`. Without phrases the
+    ensemble is the published one.
+    """
+    phrases = dict.fromkeys(_connected(defect) for defect in defects if _plain(defect))
+    states = [state.format(product) for state in _ANOMALOUS_STATES]
+    states += [f"{product} {phrase}" for phrase in phrases]
     return Prompts(
-        normal=_sentences(product, _NORMAL_STATES),
-        anomalous=_sentences(product, _ANOMALOUS_STATES),
+        normal=_sentences([state.format(product) for state in _NORMAL_STATES]),
+        anomalous=_sentences(list(dict.fromkeys(states))),
     )
 
 
-def _sentences(product: str, states: tuple[str, ...]) -> tuple[str, ...]:
-    described = (state.format(product) for state in states)
+def _connected(defect: str) -> str:
+    words = _plain(defect)
+    return words if _CONNECTED.match(words) else f"with {words}"
+
+
+def _plain(defect: str) -> str:
+    return " ".join(defect.replace("_", " ").split()).rstrip(".")
+
+
+def _sentences(described: list[str]) -> tuple[str, ...]:
     return tuple(template.format(words) for words in described for template in _TEMPLATES)

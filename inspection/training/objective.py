@@ -1,4 +1,4 @@
-"""What training minimises: the losses of AVA-DINO as its code computes them."""
+"""What training minimises: the losses of both methods as their codes compute them."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from inspection.model.ava_dino import AvaDinoAnswer, draw_map
+from inspection.model.head import HeadAnswer, draw_map
 
 #: Keeps the logarithm of the focal loss finite.
 FOCAL_SMOOTHING = 1e-5
@@ -32,7 +32,7 @@ class Losses:
     segmentation: Tensor
     #: Cross entropy of the image's logits.
     image: Tensor
-    #: Squared distance of the routing from the label.
+    #: Squared distance of the routing from the label; 0 for a method without routing.
     routing: Tensor
 
     @property
@@ -47,7 +47,7 @@ class Losses:
 
 
 def losses(
-    answer: AvaDinoAnswer, masks: Tensor, labels: Tensor, grid_shape: tuple[int, int]
+    answer: HeadAnswer, masks: Tensor, labels: Tensor, grid_shape: tuple[int, int]
 ) -> Losses:
     """Compare a head's answer with the truth.
 
@@ -58,13 +58,19 @@ def losses(
     shape = (*answer.patch_logits.shape[:2], *grid_shape)
     anomaly_map = draw_map(answer.patch_logits.reshape(shape), size_px)
     awareness_map = draw_map(answer.awareness_logits.reshape(shape), size_px)
-    wanted = torch.stack([1 - labels, labels], dim=1).to(answer.routing.dtype)
     return Losses(
         awareness=focal(awareness_map, masks) + dice(awareness_map, masks),
         segmentation=focal(anomaly_map, masks) + dice(anomaly_map, masks),
         image=functional.cross_entropy(answer.global_logits, labels),
-        routing=((answer.routing - wanted) ** 2).mean(dim=0).sum(),
+        routing=_routing(answer.routing, labels),
     )
+
+
+def _routing(routing: Tensor | None, labels: Tensor) -> Tensor:
+    if routing is None:
+        return torch.zeros((), device=labels.device)
+    wanted = torch.stack([1 - labels, labels], dim=1).to(routing.dtype)
+    return ((routing - wanted) ** 2).mean(dim=0).sum()
 
 
 def focal(anomaly_map: Tensor, masks: Tensor) -> Tensor:
@@ -89,7 +95,7 @@ DEFECTIVE_PATCH_WEIGHT = 4.0
 WORST_PATCHES_COUNT = 2
 
 
-def patch_guidance(answer: AvaDinoAnswer, masks: Tensor, grid_shape: tuple[int, int]) -> Tensor:
+def patch_guidance(answer: HeadAnswer, masks: Tensor, grid_shape: tuple[int, int]) -> Tensor:
     """Return the cross entropy of every tap's patches, which a backbone without training needs.
 
     Patches that a defect merely touches are left out.
@@ -105,7 +111,7 @@ def patch_guidance(answer: AvaDinoAnswer, masks: Tensor, grid_shape: tuple[int, 
     return summed / weight.sum()
 
 
-def score_guidance(answer: AvaDinoAnswer, labels: Tensor) -> Tensor:
+def score_guidance(answer: HeadAnswer, labels: Tensor) -> Tensor:
     """Return the cross entropy of the anomaly score, which is the worst of the anomaly map."""
     patches = answer.patch_logits.sigmoid().mean(dim=1)  # (B, N)
     worst = patches.topk(WORST_PATCHES_COUNT, dim=1).values.mean(dim=1)

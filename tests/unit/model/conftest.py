@@ -2,13 +2,14 @@
 
 import zlib
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from inspection.model.checkpoint import Checkpoint, CheckpointConfig, Network
-from tests.tiny import TINY
+from inspection.model.checkpoint import Checkpoint, load_checkpoint
+from tests.tiny import save_tiny
 
 #: Makes the reference's tensor of a name and shape.
 Seeded = Callable[..., torch.Tensor]
@@ -29,17 +30,12 @@ def seeded() -> Seeded:
     return make
 
 
-@pytest.fixture(scope="session")
-def tiny_config() -> CheckpointConfig:
-    return TINY
+@pytest.fixture
+def tiny_folder(tmp_path: Path) -> Path:
+    """Folder of a checkpoint with a backbone and a text tower of its own."""
+    return save_tiny(tmp_path / "tiny")
 
 
 @pytest.fixture
-def tiny_network(tiny_config: CheckpointConfig) -> Network:
-    torch.manual_seed(7)
-    return Network(tiny_config).eval()
-
-
-@pytest.fixture
-def tiny_checkpoint(tiny_config: CheckpointConfig, tiny_network: Network) -> Checkpoint:
-    return Checkpoint(config=tiny_config, network=tiny_network, content_hash="0" * 64)
+def tiny_checkpoint(tiny_folder: Path) -> Checkpoint:
+    return load_checkpoint(tiny_folder)

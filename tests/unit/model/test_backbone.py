@@ -36,6 +36,31 @@ def test_backbone_answers_what_metas_own_code_answers(reference_dir: Path) -> No
         np.testing.assert_allclose(tokens[:, 5:], expected[f"patches.{block}"], rtol=0, atol=1e-5)
 
 
+@pytest.mark.parametrize("is_gated", [False, True])
+def test_backbone_answers_what_its_blocks_answer_one_after_another(is_gated: bool) -> None:
+    """The release of transformers normalises what it should, where the block list is."""
+    torch.manual_seed(3)
+    activation = "silu" if is_gated else "gelu"
+    config = REFERENCE_CONFIG | {"use_gated_mlp": is_gated, "hidden_act": activation}
+    backbone = Backbone(config, (0, 4, 5)).eval()
+    vit = backbone.vit
+    with torch.no_grad():
+        for parameter in vit.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.1)
+    images = torch.randn(1, 3, 48, 64)
+
+    with torch.inference_mode():
+        tokens, positions = vit.embeddings(images), vit.rope_embeddings(images)
+        after = []
+        for block in vit.model.layer:
+            tokens = block(tokens, position_embeddings=positions)
+            after.append(vit.norm(tokens))
+        tapped = backbone.raw_tokens(images)
+
+    for found, block_index in zip(tapped, backbone.tap_blocks, strict=True):
+        torch.testing.assert_close(found, after[block_index])
+
+
 def test_backbone_gives_one_patch_row_for_each_patch_and_no_registers() -> None:
     backbone = Backbone(REFERENCE_CONFIG).eval()
 
@@ -66,3 +91,19 @@ def test_standardise_leaves_mean_zero_and_deviation_one_per_image_and_channel() 
 
 def test_standardise_stays_finite_when_the_image_is_flat() -> None:
     assert standardise(torch.ones(1, 9, 4)).abs().max() == 0
+
+
+def test_meta_weights_without_a_mask_token_get_one_of_zeros(reference_dir: Path) -> None:
+    weights = torch.load(reference_dir / "dinov3-tiny-meta-format.pth", weights_only=True)
+    del weights["mask_token"]
+
+    renamed = from_meta_weights(weights)
+
+    assert renamed["embeddings.mask_token"].shape == (1, 1, 64)
+    assert not renamed["embeddings.mask_token"].any()
+
+
+def test_meta_weights_of_an_unknown_name_keep_it() -> None:
+    weights = {"cls_token": torch.ones(1, 1, 4), "blocks.0.gate": torch.ones(1)}
+
+    assert "blocks.0.gate" in from_meta_weights(weights)

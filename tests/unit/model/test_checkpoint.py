@@ -4,92 +4,166 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from inspection.errors import CheckpointError
-from inspection.model.checkpoint import (
-    CheckpointConfig,
-    Network,
-    load_checkpoint,
-    resolve_checkpoint,
-    save_checkpoint,
-)
+from inspection.model.ad_dinov3 import AdDinov3Config
+from inspection.model.checkpoint import load_checkpoint, resolve_checkpoint, save_checkpoint
+from inspection.model.checkpoint_folder import content_hash
+from inspection.model.methods import make_head
+from tests.tiny import TINY, save_tiny, tiny_network
 
 
-@pytest.fixture
-def folder(tmp_path: Path, tiny_config: CheckpointConfig, tiny_network: Network) -> Path:
-    save_checkpoint(tmp_path / "tiny", tiny_config, tiny_network, card="# tiny\n")
-    return tmp_path / "tiny"
+def change_configuration(folder: Path, **values: object) -> None:
+    """Change values as somebody who means it: the content hash fits again."""
+    path = folder / "config.json"
+    described = json.loads(path.read_text()) | values
+    del described["content_hash"]
+    path.write_text(json.dumps({**described, "content_hash": content_hash(described, folder)}))
 
 
-def test_checkpoint_comes_back_as_it_was_saved_to_half_precision(
-    folder: Path, tiny_config: CheckpointConfig, tiny_network: Network
-) -> None:
-    loaded = load_checkpoint(folder)
+def test_checkpoint_comes_back_as_it_was_saved_to_half_precision(tiny_folder: Path) -> None:
+    loaded = load_checkpoint(tiny_folder)
 
-    assert loaded.config == tiny_config
-    for name, tensor in tiny_network.state_dict().items():
-        again = loaded.network.state_dict()[name]
-        assert again.dtype == torch.float32
-        np.testing.assert_allclose(again, tensor, rtol=1e-3, atol=1e-6)
+    assert loaded.config.head == TINY.head
+    assert loaded.config.tap_blocks == TINY.tap_blocks
+    saved = tiny_network().state_dict()
+    again = loaded.network.state_dict()
+    assert saved.keys() == again.keys()
+    for name, tensor in saved.items():
+        assert again[name].dtype == torch.float32
+        np.testing.assert_allclose(again[name], tensor, rtol=1e-3, atol=1e-6)
+
+
+def test_checkpoint_holds_its_adapters_and_refers_to_the_rest(tiny_folder: Path) -> None:
+    adapters = load_file(tiny_folder / "adapters.safetensors")
+
+    described = json.loads((tiny_folder / "config.json").read_text())
+    assert adapters.keys() == tiny_network().head.state_dict().keys()
+    assert described["backbone"]["source"] == "./backbone"
+    assert len(described["backbone"]["fingerprint"]) == len(described["text"]["fingerprint"]) == 64
 
 
 def test_checkpoint_has_the_same_content_hash_when_it_is_saved_again(
-    folder: Path, tmp_path: Path
+    tiny_folder: Path, tmp_path: Path
 ) -> None:
-    loaded = load_checkpoint(folder)
+    loaded = load_checkpoint(tiny_folder)
 
-    again = save_checkpoint(tmp_path / "again", loaded.config, loaded.network, card="# other\n")
+    again = save_checkpoint(
+        tmp_path / "again", loaded.config, loaded.network.head, card="# other\n"
+    )
 
     assert again == loaded.content_hash
 
 
 def test_checkpoint_has_another_content_hash_when_one_weight_differs(
-    folder: Path, tmp_path: Path
+    tiny_folder: Path, tmp_path: Path
 ) -> None:
-    loaded = load_checkpoint(folder)
+    loaded = load_checkpoint(tiny_folder)
     with torch.no_grad():
         loaded.network.head.text_projection.weight[0, 0] += 1
 
-    other = save_checkpoint(tmp_path / "other", loaded.config, loaded.network, card="")
+    other = save_checkpoint(tmp_path / "other", loaded.config, loaded.network.head, card="")
 
     assert other != loaded.content_hash
 
 
-@pytest.mark.parametrize("name", ["config.json", "backbone.safetensors", "head.safetensors"])
-def test_checkpoint_names_the_file_that_is_missing(folder: Path, name: str) -> None:
-    (folder / name).unlink()
+def test_checkpoint_of_the_other_method_comes_back_too(tiny_folder: Path) -> None:
+    loaded = load_checkpoint(tiny_folder)
+    head = make_head(AdDinov3Config(token_width=32, text_width=24))
+    config = loaded.config.__class__(**(vars(loaded.config) | {"head": head.config}))
+
+    save_checkpoint(tiny_folder, config, head, card="")
+
+    assert load_checkpoint(tiny_folder).config == config
+
+
+@pytest.mark.parametrize("name", ["config.json", "adapters.safetensors"])
+def test_checkpoint_names_the_file_that_is_missing(tiny_folder: Path, name: str) -> None:
+    (tiny_folder / name).unlink()
 
     with pytest.raises(CheckpointError, match=f"{name} is missing"):
-        load_checkpoint(folder)
+        load_checkpoint(tiny_folder)
 
 
-def test_checkpoint_is_refused_when_a_tensor_file_was_changed(folder: Path) -> None:
-    path = folder / "text.safetensors"
+def test_checkpoint_is_refused_when_its_adapters_were_changed(tiny_folder: Path) -> None:
+    path = tiny_folder / "adapters.safetensors"
     path.write_bytes(path.read_bytes()[:-1] + b"\x01")
 
     with pytest.raises(CheckpointError, match="content hash does not fit"):
-        load_checkpoint(folder)
+        load_checkpoint(tiny_folder)
 
 
-def test_checkpoint_is_refused_when_its_configuration_was_changed(folder: Path) -> None:
-    path = folder / "config.json"
+def test_checkpoint_is_refused_when_its_configuration_was_changed(tiny_folder: Path) -> None:
+    path = tiny_folder / "config.json"
     described = json.loads(path.read_text())
     path.write_text(json.dumps({**described, "image_size_px": 96}))
 
     with pytest.raises(CheckpointError, match="content hash does not fit"):
-        load_checkpoint(folder)
+        load_checkpoint(tiny_folder)
+
+
+@pytest.mark.parametrize("part", ["backbone", "text"])
+def test_checkpoint_is_refused_with_a_part_it_was_not_trained_with(
+    tiny_folder: Path, tmp_path: Path, part: str
+) -> None:
+    other = save_tiny(tmp_path / "other", seed=8)
+
+    with pytest.raises(CheckpointError, match="is not the one it was trained with"):
+        load_checkpoint(tiny_folder, **{part: str(other / part)})
+
+
+def test_checkpoint_takes_its_parts_from_where_they_are_on_this_machine(
+    tiny_folder: Path, tmp_path: Path
+) -> None:
+    for part in ("backbone", "text"):
+        (tiny_folder / part).rename(tmp_path / part)
+
+    loaded = load_checkpoint(
+        tiny_folder, backbone=str(tmp_path / "backbone"), text=str(tmp_path / "text")
+    )
+
+    assert loaded.content_hash
+
+
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [
+        ({"method": "magic"}, "magic"),
+        ({"head": {"token_width": 32}}, "text_width"),
+        ({"head": {"token_width": "wide", "text_width": 24, "adapter_width": 16}}, "token_width"),
+        ({"text": {"source": "./text"}}, "fingerprint"),
+    ],
+)
+def test_checkpoint_names_the_field_that_is_wrong(
+    tiny_folder: Path, values: dict[str, object], named: str
+) -> None:
+    change_configuration(tiny_folder, **values)
+
+    with pytest.raises(CheckpointError, match=named):
+        load_checkpoint(tiny_folder)
+
+
+def test_checkpoint_is_refused_when_its_adapters_have_another_size(tiny_folder: Path) -> None:
+    described = json.loads((tiny_folder / "config.json").read_text())
+    change_configuration(tiny_folder, head=described["head"] | {"adapter_width": 8})
+
+    with pytest.raises(CheckpointError, match="does not fit the configuration"):
+        load_checkpoint(tiny_folder)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"format": 99}'])
-def test_checkpoint_is_refused_when_its_configuration_is_none(folder: Path, text: str) -> None:
-    (folder / "config.json").write_text(text)
+def test_checkpoint_is_refused_when_its_configuration_is_none(tiny_folder: Path, text: str) -> None:
+    (tiny_folder / "config.json").write_text(text)
 
     with pytest.raises(CheckpointError, match=r"config\.json"):
-        load_checkpoint(folder)
+        load_checkpoint(tiny_folder)
 
 
-def test_checkpoint_files_can_be_read_by_other_users(folder: Path) -> None:
-    assert all(path.stat().st_mode & 0o044 == 0o044 for path in folder.iterdir())
+def test_checkpoint_files_can_be_read_by_other_users(tiny_folder: Path) -> None:
+    files = [path for path in tiny_folder.rglob("*") if path.is_file()]
+
+    assert all(path.stat().st_mode & 0o044 == 0o044 for path in files)
 
 
 def test_checkpoint_called_pocket_is_the_packaged_one() -> None:

@@ -3,10 +3,11 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from inspection.domain.recipe import Recipe
 from inspection.errors import CheckpointError, ConfigurationError
-from inspection.model.ava_dino import draw_map
 from inspection.model.checkpoint import Checkpoint
 from inspection.model.detector import Detector
+from inspection.model.head import draw_map
 
 
 @pytest.fixture
@@ -22,8 +23,12 @@ def pictures(count: int) -> list[NDArray[np.uint8]]:
     ]
 
 
+def named(*products: str) -> list[Recipe]:
+    return [Recipe(product=product) for product in products]
+
+
 def test_detector_scores_pictures_of_any_size_in_one_batch(detector: Detector) -> None:
-    scored = detector.score(pictures(3), ["nut", "bolt", "nut"])
+    scored = detector.score(pictures(3), named("nut", "bolt", "nut"))
 
     assert [result.grid.shape for result in scored] == [detector.grid] * 3
     assert all(result.grid.dtype == np.float16 for result in scored)
@@ -31,18 +36,17 @@ def test_detector_scores_pictures_of_any_size_in_one_batch(detector: Detector) -
 
 
 def test_detector_scores_one_pixel(detector: Detector) -> None:
-    scored = detector.score([np.full((1, 1, 3), 200, dtype=np.uint8)], ["nut"])
+    scored = detector.score([np.full((1, 1, 3), 200, dtype=np.uint8)], named("nut"))
 
     assert np.isfinite(scored[0].score)
 
 
 def test_detector_gives_a_picture_the_same_score_alone_and_in_a_batch(detector: Detector) -> None:
-    images, products = pictures(5), ["nut", "bolt", "nut", "ring", "bolt"]
+    images, recipes = pictures(5), named("nut", "bolt", "nut", "ring", "bolt")
 
-    together = detector.score(images, products)
+    together = detector.score(images, recipes)
     alone = [
-        detector.score([image], [product])[0]
-        for image, product in zip(images, products, strict=True)
+        detector.score([image], [recipe])[0] for image, recipe in zip(images, recipes, strict=True)
     ]
 
     for one, other in zip(together, alone, strict=True):
@@ -52,7 +56,7 @@ def test_detector_gives_a_picture_the_same_score_alone_and_in_a_batch(detector: 
 def test_detector_score_is_the_highest_place_of_the_map_that_its_grid_draws(
     detector: Detector,
 ) -> None:
-    scored = detector.score(pictures(1), ["nut"])[0]
+    scored = detector.score(pictures(1), named("nut"))[0]
 
     size_px = detector.image_size_px
     drawn = draw_map(torch.from_numpy(scored.grid).float()[None], (size_px, size_px))
@@ -63,18 +67,28 @@ def test_detector_score_is_the_highest_place_of_the_map_that_its_grid_draws(
 def test_detector_scores_differ_between_products(detector: Detector) -> None:
     image = pictures(1)[0]
 
-    nut, ring = detector.score([image, image], ["nut", "ring"])
+    nut, ring = detector.score([image, image], named("nut", "ring"))
 
     assert nut.score != ring.score
+
+
+def test_detector_scores_differ_when_the_recipe_names_a_defect(detector: Detector) -> None:
+    image = pictures(1)[0]
+
+    plain, worded = detector.score(
+        [image, image], [Recipe(product="nut"), Recipe(product="nut", defects=("with a burr",))]
+    )
+
+    assert plain.score != worded.score
 
 
 def test_detector_scores_nothing_when_there_is_nothing(detector: Detector) -> None:
     assert detector.score([], []) == []
 
 
-def test_detector_refuses_a_product_too_few(detector: Detector) -> None:
-    with pytest.raises(ValueError, match="2 images but 1 products"):
-        detector.score(pictures(2), ["nut"])
+def test_detector_refuses_a_recipe_too_few(detector: Detector) -> None:
+    with pytest.raises(ValueError, match="2 images but 1 recipes"):
+        detector.score(pictures(2), named("nut"))
 
 
 def test_detector_names_a_device_that_is_not_there(tiny_checkpoint: Checkpoint) -> None:

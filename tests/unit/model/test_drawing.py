@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from inspection.model.ava_dino import draw_map
+from inspection.model.head import draw_map
 from inspection.store.maps import draw
 
 

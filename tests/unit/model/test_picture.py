@@ -8,8 +8,8 @@ import pytest
 from PIL import Image, ImageSequence
 
 from inspection.errors import PictureError
-from inspection.model.detector import resize
 from inspection.model.picture import decode
+from inspection.model.preprocessing import resize
 
 RAMP = np.linspace(0, 255, 32 * 48).reshape(32, 48).astype(np.uint8)
 COLOURS = np.dstack([RAMP, RAMP[::-1], RAMP[:, ::-1]])

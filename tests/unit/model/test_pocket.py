@@ -1,6 +1,7 @@
 import pytest
 
 from inspection.capture.rendering import defects_of, render_part
+from inspection.domain.recipe import Recipe
 from inspection.model.checkpoint_folder import resolve_checkpoint
 from inspection.model.detector import Detector
 
@@ -15,7 +16,8 @@ def detector() -> Detector:
 
 
 def test_pocket_is_small_enough_for_the_package() -> None:
-    sizes_bytes = [path.stat().st_size for path in resolve_checkpoint("pocket").iterdir()]
+    files = (path for path in resolve_checkpoint("pocket").rglob("*") if path.is_file())
+    sizes_bytes = [path.stat().st_size for path in files]
 
     assert sum(sizes_bytes) <= LARGEST_MB * 1_000_000
 
@@ -38,8 +40,9 @@ def test_pocket_usually_scores_a_part_higher_once_it_has_a_defect(
         render_part(product, seed=seed, defect=defects[seed % len(defects)]) for seed in seeds
     ]
 
+    recipes = [Recipe(product=product)] * PAIRS_COUNT
     scores = [
-        [result.score for result in detector.score([p.image for p in parts], [product] * 8)]
+        [result.score for result in detector.score([part.image for part in parts], recipes)]
         for parts in (good, defective)
     ]
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from inspection.model.ava_dino import AvaDinoAnswer
+from inspection.model.head import HeadAnswer
 from inspection.training.objective import (
     Losses,
     dice,
@@ -14,9 +14,9 @@ from inspection.training.objective import (
 GRID = (4, 4)
 
 
-def answer(patch_logits: torch.Tensor) -> AvaDinoAnswer:
+def answer(patch_logits: torch.Tensor) -> HeadAnswer:
     count = len(patch_logits)
-    return AvaDinoAnswer(
+    return HeadAnswer(
         patch_logits=patch_logits,
         awareness_logits=patch_logits,
         global_logits=torch.zeros(count, 2),

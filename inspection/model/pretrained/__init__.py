@@ -1,0 +1,1 @@
+"""Frozen networks that others trained, opened by reference: backbones and text towers."""
