@@ -1,166 +1,259 @@
-"""What a checkpoint reaches on simulated cameras whose designs it has never seen.
+"""What a detector reaches on a data set, in memory that does not grow with the number of images.
 
-For every conveyor the first parts are good and give a threshold, as they do when a line starts;
-the parts after them, half of them defective, are judged.
+Scores and maps are compared as the detector gives them. Published code stretches the maps of
+every category to [0, 1] first; that changes no figure here, for all depend on the order of scores
+only, but it needs every image before the first can be judged, and hides that a line has one
+threshold for all its parts.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass, field
+from itertools import groupby, islice
+from operator import attrgetter
+from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from inspection.capture.rendering import Conveyor, RenderedPart
-from inspection.model.ava_dino import draw_map
-from inspection.model.checkpoint import CheckpointConfig, Network
-from inspection.model.detector import Detector
-from inspection.model.text import ProductTexts
-from inspection.training.metrics import Interval, auroc, bootstrap_auroc, recall_above
-from inspection.training.synthesis import Examples
-from inspection.training.trainer import coarse_masks, normalised
+from inspection.domain.recipe import Recipe
+from inspection.errors import DatasetError
+from inspection.model.detector import Detector, Scored
+from inspection.model.head import draw_map
+from inspection.training.bootstrap import ROUNDS_COUNT, interval
+from inspection.training.datasets import Dataset, Sample
+from inspection.training.gallery import Gallery, file_name
+from inspection.training.metrics import Interval
+from inspection.training.reading import Example, Reading, Unreadable, read_ahead
+from inspection.training.tally import FIGURES, CategoryEvaluation, Tally
 
-#: Edge of the maps and masks that pixels are compared at.
-_COMPARED_SIZE_PX = 64
-_BATCH_COUNT = 16
-#: Share of the good parts below the threshold.
-THRESHOLD_QUANTILE = 0.99
-
-
-@dataclass(frozen=True, kw_only=True)
-class Trial:
-    """Which conveyors are looked at."""
-
-    product: str
-    #: One conveyor each.
-    seeds: tuple[int, ...]
-    #: Edge of the rendered frames.
-    size_px: int = 384
-    #: Good parts at the start of each conveyor.
-    good_parts_count: int = 100
-    #: Parts after them, half of them defective.
-    judged_parts_count: int = 100
+#: Largest logit of a stored grid; one that overflowed would spoil its neighbours.
+_LARGEST_LOGIT = float(np.finfo(np.float16).max)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reached:
-    """Figures of one product over all its conveyors."""
+class EvaluationOptions:
+    """How a data set is evaluated."""
 
-    product: str
-    image_auroc: Interval
-    pixel_auroc: float
-    #: Share of defective parts above their own conveyor's threshold, mean over the conveyors.
-    recall: float
-    #: Share of the good parts after the first ones above that threshold.
-    false_reject_rate: float
-    #: Judged parts.
-    parts_count: int
+    #: Images that are scored at once.
+    batch_count: int = 8
+    #: Threads that read and decode.
+    threads_count: int = 2
+    #: Device that anomaly maps are drawn on: the detector's.
+    device: str = "cpu"
+    #: True: an unreadable file ends the evaluation.
+    is_strict: bool = False
+    #: Folder for pictures of the best and worst images; None for no pictures.
+    pictures: Path | None = None
+    #: Pictures of every category, each for best and worst normal and anomalous images.
+    pictures_count: int = 3
+    #: Rounds of the bootstrap.
+    rounds_count: int = ROUNDS_COUNT
+    #: Of the order of images and of the bootstrap.
+    seed: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Judged:
-    scores: NDArray[np.float64]
-    labels: NDArray[np.int64]
-    maps: NDArray[np.float32]
-    masks: NDArray[np.int64]
+class Mean:
+    """The mean of a figure over the categories in which it is defined."""
+
+    #: With the interval of the mean.
+    figure: Interval
+    #: Categories it is taken over.
+    categories_count: int
 
 
-def evaluate(detector: Detector, trial: Trial) -> Reached:
-    """Score the parts of all conveyors of a trial."""
-    judged: list[_Judged] = []
-    recalls, false_rejects = [], []
-    for seed in trial.seeds:
-        conveyor = Conveyor(
-            product=trial.product,
-            seed=seed,
-            size_px=trial.size_px,
-            defect_rate=0.5,
-            good_parts_count=trial.good_parts_count,
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """What a detector reaches on a data set."""
+
+    dataset: str
+    path: Path
+    split: str
+    #: Content hash of the checkpoint.
+    checkpoint_hash: str
+    categories: tuple[CategoryEvaluation, ...]
+    #: Every figure that is defined in some category.
+    mean: dict[str, Mean]
+    unreadable: tuple[Unreadable, ...]
+    #: What a reader of the figures should know.
+    remarks: tuple[str, ...]
+    #: Images that were scored.
+    images_count: int
+    #: Time from the first image to the last figure.
+    seconds: float
+    #: Time spent on drawing maps, counting pixels and making figures.
+    metrics_s: float
+
+
+def evaluate(
+    detector: Detector,
+    dataset: Dataset,
+    options: EvaluationOptions,
+    *,
+    on_images: Callable[[int], None] = lambda _count: None,
+    clock_s: Callable[[], float] = time.monotonic,
+) -> Evaluation:
+    """Score the images of a data set and compare scores and maps with its labels and masks.
+
+    1. Images and masks are read a little ahead, those of a category in random order.
+    2. The detector scores them in batches.
+    3. Their maps are drawn at the detector's own image size, and counted while the next batch
+       is scored.
+
+    Args:
+        detector: what is evaluated.
+        dataset: images with labels, and masks if it has them.
+        options: how.
+        on_images: is called with the number of further images that are done, from any thread.
+        clock_s: measures the time that was spent.
+
+    Raises:
+        ConfigurationError: the pictures cannot be written.
+        DatasetError: a file cannot be read, and `is_strict`; or none can.
+        CheckpointError: the detector answers with something that is no number.
+    """
+    return _Evaluator(detector, dataset, options, on_images, clock_s).run()
+
+
+@dataclass
+class _Evaluator:
+    """One evaluation while it lasts."""
+
+    detector: Detector
+    dataset: Dataset
+    options: EvaluationOptions
+    on_images: Callable[[int], None]
+    clock_s: Callable[[], float]
+    unreadable: list[Unreadable] = field(default_factory=list)
+    #: One for each of two threads, so that neither disturbs the sum of the other.
+    drawing_s: float = 0.0
+    counting_s: float = 0.0
+
+    def run(self) -> Evaluation:
+        begun_s = self.clock_s()
+        with ThreadPoolExecutor(1, thread_name_prefix="metrics") as counting:
+            categories = tuple(
+                self._category(name, list(group), number, counting)
+                for number, (name, group) in enumerate(
+                    groupby(self.dataset.samples, attrgetter("category"))
+                )
+            )
+        images_count = sum(each.normal_count + each.anomalous_count for each in categories)
+        if images_count == 0:
+            raise DatasetError(
+                f"no image of {self.dataset.path} can be read; the first: "
+                f"{self.unreadable[0].reason}"
+            )
+        return Evaluation(
+            dataset=self.dataset.name,
+            path=self.dataset.path,
+            split=self.dataset.split,
+            checkpoint_hash=self.detector.checkpoint_hash,
+            categories=categories,
+            mean=means(categories),
+            unreadable=tuple(self.unreadable),
+            remarks=(*self.dataset.remarks, *_remarks(categories)),
+            images_count=images_count,
+            seconds=self.clock_s() - begun_s,
+            metrics_s=self.drawing_s + self.counting_s,
         )
-        count = trial.good_parts_count + trial.judged_parts_count
-        answer = _judge(detector, [conveyor.part(index) for index in range(count)])
-        first, rest = answer.scores[: trial.good_parts_count], slice(trial.good_parts_count, None)
-        scores, labels = answer.scores[rest], answer.labels[rest]
-        recalls.append(recall_above(first, scores[labels == 1], THRESHOLD_QUANTILE))
-        false_rejects.append(recall_above(first, scores[labels == 0], THRESHOLD_QUANTILE))
-        judged.append(
-            _Judged(scores=scores, labels=labels, maps=answer.maps[rest], masks=answer.masks[rest])
+
+    def _category(
+        self, name: str, samples: list[Sample], number: int, counting: ThreadPoolExecutor
+    ) -> CategoryEvaluation:
+        seed = (self.options.seed, number)
+        pictures = self.options.pictures
+        gallery = None if pictures is None else Gallery(each_count=self.options.pictures_count)
+        tally = Tally(rounds_count=self.options.rounds_count, seed=seed, gallery=gallery)
+        unreadable_before = len(self.unreadable)
+        np.random.default_rng(seed).shuffle(samples)
+        counted: Future[None] | None = None
+        with closing(self._readable(samples)) as readable:
+            while batch := list(islice(readable, self.options.batch_count)):
+                recipes = [Recipe(product=example.sample.product) for example in batch]
+                scored = self.detector.score([example.image for example in batch], recipes)
+                maps = self._drawn(scored)
+                if counted is not None:
+                    counted.result()
+                counted = counting.submit(self._count, tally, batch, scored, maps)
+        if counted is not None:
+            counted.result()
+        begun_s = self.clock_s()
+        result = tally.result(
+            name,
+            unreadable_count=len(self.unreadable) - unreadable_before,
+            has_masks=self.dataset.has_masks,
         )
-    labels = np.concatenate([each.labels for each in judged])
-    return Reached(
-        product=trial.product,
-        image_auroc=bootstrap_auroc(labels, np.concatenate([each.scores for each in judged])),
-        pixel_auroc=auroc(
-            np.concatenate([each.masks.ravel() for each in judged]),
-            np.concatenate([each.maps.ravel() for each in judged]),
-        ),
-        recall=float(np.mean(recalls)),
-        false_reject_rate=float(np.mean(false_rejects)),
-        parts_count=len(labels),
-    )
+        self.counting_s += self.clock_s() - begun_s
+        if gallery is not None and pictures is not None:
+            gallery.write(pictures / file_name(self.dataset.name) / file_name(name))
+        return result
+
+    def _readable(self, samples: Sequence[Sample]) -> Generator[Example]:
+        """Yield what can be read; the rest is noted, or ends everything."""
+        reading = Reading(
+            size_px=self.detector.image_size_px,
+            has_masks=self.dataset.has_masks,
+            threads_count=self.options.threads_count,
+            ahead_count=self.options.batch_count + self.options.threads_count,
+        )
+        with closing(read_ahead(samples, reading)) as reads:
+            for read in reads:
+                if isinstance(read, Example):
+                    yield read
+                    continue
+                if self.options.is_strict:
+                    raise DatasetError(read.reason)
+                self.unreadable.append(read)
+                self.on_images(1)
+
+    def _count(
+        self,
+        tally: Tally,
+        batch: Sequence[Example],
+        scored: Sequence[Scored],
+        maps: NDArray[np.float32],
+    ) -> None:
+        begun_s = self.clock_s()
+        tally.add(batch, [each.score for each in scored], maps)
+        self.on_images(len(batch))
+        self.counting_s += self.clock_s() - begun_s
+
+    def _drawn(self, scored: Sequence[Scored]) -> NDArray[np.float32]:
+        begun_s = self.clock_s()
+        size_px = self.detector.image_size_px
+        grids = np.stack([each.grid for each in scored]).astype(np.float32)
+        grids = np.clip(grids, -_LARGEST_LOGIT, _LARGEST_LOGIT)
+        with torch.inference_mode():
+            on_device = torch.from_numpy(grids).to(self.options.device)
+            drawn: NDArray[np.float32] = draw_map(on_device, (size_px, size_px)).cpu().numpy()
+        self.drawing_s += self.clock_s() - begun_s
+        return drawn
 
 
-def describe_examples(network: Network, config: CheckpointConfig, examples: Examples) -> str:
-    """Return image and pixel AUROC per product of rendered pairs, in one line."""
-    drawn, masks = _draw_examples(network, config, examples)
-    lines = []
-    for product in dict.fromkeys(examples.products):
-        chosen = np.asarray([each == product for each in examples.products])
-        image = auroc(examples.labels[chosen], drawn[chosen].max(axis=(1, 2)))
-        pixel = auroc(masks[chosen].ravel(), drawn[chosen].ravel())
-        lines.append(f"{product} {image:.3f}/{pixel:.3f}")
-    return "held out: " + ", ".join(lines)
+def means(categories: Sequence[CategoryEvaluation]) -> dict[str, Mean]:
+    """Return the unweighted mean of every figure over the categories in which it is defined.
+
+    The interval comes from the means of the rounds: categories are drawn independently.
+    """
+    found = {}
+    for name in FIGURES:
+        defined = [each for each in categories if name in each.figures]
+        if defined:
+            value = float(np.mean([each.figures[name].value for each in defined]))
+            rounds = np.mean([each.rounds[name] for each in defined], axis=0)
+            found[name] = Mean(figure=interval(value, rounds), categories_count=len(defined))
+    return found
 
 
-def as_table(figures: Sequence[Reached]) -> str:
-    """Return the figures as a Markdown table."""
-    lines = [
-        "| product | image AUROC (95 % interval) | pixel AUROC | recall | false rejects | parts |",
-        "| --- | --- | --- | --- | --- | --- |",
+def _remarks(categories: Sequence[CategoryEvaluation]) -> list[str]:
+    return [
+        f"{each.category}: the masks of {each.blank_count} anomalous images show no defect; all "
+        "their pixels count as good."
+        for each in categories
+        if each.blank_count
     ]
-    lines += [
-        f"| {each.product} | {each.image_auroc.value:.3f} "
-        f"({each.image_auroc.low:.3f} to {each.image_auroc.high:.3f}) | {each.pixel_auroc:.3f} | "
-        f"{each.recall:.2f} | {each.false_reject_rate:.3f} | {each.parts_count} |"
-        for each in figures
-    ]
-    return "\n".join(lines)
-
-
-def _draw_examples(
-    network: Network, config: CheckpointConfig, examples: Examples
-) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    edge = config.image_size_px // network.backbone.patch_size_px
-    size = (_COMPARED_SIZE_PX, _COMPARED_SIZE_PX)
-    texts = ProductTexts(network.text)
-    maps = []
-    with torch.inference_mode():
-        for first in range(0, len(examples.pictures), _BATCH_COUNT):
-            rows = slice(first, first + _BATCH_COUNT)
-            text = torch.stack([texts(product) for product in examples.products[rows]])
-            with torch.autocast("cpu", torch.bfloat16):
-                taps = network.backbone(normalised(examples.pictures[rows], config))
-            grids = network.head(taps, text).patch_logits.unflatten(2, (edge, edge))
-            maps.append(draw_map(grids, size))
-    masks = coarse_masks(np.array(examples.masks), _COMPARED_SIZE_PX)
-    return torch.cat(maps).numpy(), masks.numpy().astype(np.int64)
-
-
-def _judge(detector: Detector, parts: Sequence[RenderedPart]) -> _Judged:
-    scores, maps = [], []
-    size = (_COMPARED_SIZE_PX, _COMPARED_SIZE_PX)
-    for start in range(0, len(parts), _BATCH_COUNT):
-        batch = parts[start : start + _BATCH_COUNT]
-        scored = detector.score([part.image for part in batch], [part.product for part in batch])
-        scores += [each.score for each in scored]
-        grids = torch.from_numpy(np.stack([each.grid for each in scored])).float()
-        maps.append(draw_map(grids, size).numpy())
-    masks = coarse_masks(
-        np.stack([part.mask.astype(np.uint8) for part in parts]), _COMPARED_SIZE_PX
-    )
-    return _Judged(
-        scores=np.asarray(scores),
-        labels=np.asarray([part.defect is not None for part in parts], dtype=np.int64),
-        maps=np.concatenate(maps),
-        masks=masks.numpy().astype(np.int64),
-    )

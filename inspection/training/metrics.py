@@ -44,27 +44,3 @@ def recall_above(
 ) -> float:
     """Return the share of defective scores above a quantile of the good ones."""
     return float((defective_scores > np.quantile(good_scores, quantile)).mean())
-
-
-def bootstrap_auroc(
-    labels: NDArray[np.integer],
-    scores: NDArray[np.floating],
-    *,
-    rounds_count: int = 1000,
-    seed: int = 0,
-) -> Interval:
-    """Return the AUROC with a 95 % interval, drawing good and defective examples separately."""
-    rng = np.random.default_rng(seed)
-    good, defective = scores[labels == 0], scores[labels == 1]
-    # The AUROC is the share of pairs in which the defective example scores higher.
-    wins = (defective[:, None] > good) + 0.5 * (defective[:, None] == good)
-    good_weights = _drawn_counts(rng, rounds_count, len(good))
-    defective_weights = _drawn_counts(rng, rounds_count, len(defective))
-    values = ((defective_weights @ wins) * good_weights).sum(axis=1) / wins.size
-    low, high = np.quantile(values, [0.025, 0.975])
-    return Interval(value=float(wins.mean()), low=float(low), high=float(high))
-
-
-def _drawn_counts(rng: np.random.Generator, rounds_count: int, count: int) -> NDArray[np.int64]:
-    """Return ``(rounds, count)``: how often each example is drawn in each round."""
-    return rng.multinomial(count, np.full(count, 1 / count), size=rounds_count)

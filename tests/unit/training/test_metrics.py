@@ -7,7 +7,6 @@ import pytest
 from inspection.training.metrics import (
     auroc,
     average_precision,
-    bootstrap_auroc,
     f1_max,
     recall_above,
 )
@@ -30,27 +29,6 @@ def test_metrics_are_the_fields_standard_ones(reference_dir: Path, level: str) -
 
 def test_f1_max_is_defined_when_no_threshold_finds_anything() -> None:
     assert f1_max(np.array([0, 0, 1]), np.array([0.9, 0.8, 0.1])) == pytest.approx(0.5)
-
-
-def test_bootstrap_interval_holds_the_value_and_narrows_with_more_examples() -> None:
-    rng = np.random.default_rng(0)
-
-    widths = []
-    for count in (20, 400):
-        labels = np.repeat([0, 1], count)
-        scores = rng.normal(labels, 1.0)
-        interval = bootstrap_auroc(labels, scores, rounds_count=200)
-        assert interval.low <= interval.value <= interval.high
-        widths.append(interval.high - interval.low)
-
-    assert widths[1] < widths[0] / 2
-
-
-def test_bootstrap_interval_is_around_the_auroc_with_ties_counted_half() -> None:
-    labels = np.array([0, 0, 1, 1, 0, 1])
-    scores = np.array([0.1, 0.4, 0.4, 0.9, 0.2, 0.2])
-
-    assert bootstrap_auroc(labels, scores).value == pytest.approx(auroc(labels, scores))
 
 
 def test_recall_above_counts_what_lies_over_the_quantile_of_good_scores() -> None:
