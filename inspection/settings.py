@@ -49,6 +49,16 @@ class Settings(BaseModel):
     checkpoint: str = Field(
         default="pocket", description="Checkpoint folder, or `pocket` for the one in the package"
     )
+    backbone: str | None = Field(
+        default=None,
+        description="Where the checkpoint's backbone is on this machine (folder, file or "
+        "repository); unset: where the checkpoint says",
+    )
+    text_tower: str | None = Field(
+        default=None,
+        description="Where the checkpoint's text tower is on this machine; unset: where the "
+        "checkpoint says",
+    )
     device: str = Field(
         default="auto",
         pattern=r"^(auto|cpu|cuda(:\d+)?|mps)$",
@@ -92,6 +102,11 @@ class Settings(BaseModel):
     def journals(self) -> Path:
         """Folder of the cameras' journals."""
         return self.data_dir.absolute() / "journals"
+
+    @property
+    def cache_dir(self) -> Path:
+        """Folder of what can be computed again: encoded sentences, features."""
+        return self.data_dir.absolute() / "cache"
 
     @property
     def valkey_dir(self) -> Path:

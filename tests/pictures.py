@@ -12,6 +12,7 @@ import numpy as np
 from inspection.capture.rendering import Conveyor, RenderedPart
 from inspection.cli.demo import PRODUCTS
 from inspection.domain.inspection import AnomalyMap
+from inspection.domain.recipe import Recipe
 from inspection.model.detector import Detector
 from inspection.store import maps
 
@@ -29,7 +30,7 @@ def defective(product: str) -> list[RenderedPart]:
 
 def row(detector: Detector, part: RenderedPart) -> np.ndarray:
     """Draw a part as it is, with its heatmap, and with its defect outlined."""
-    (scored,) = detector.score([part.image], [part.product])
+    (scored,) = detector.score([part.image], [Recipe(product=part.product)])
     taps, rows, columns = scored.grid.shape
     data = np.ascontiguousarray(scored.grid, "<f2").tobytes()
     heatmap = maps.heatmap(

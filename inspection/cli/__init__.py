@@ -8,13 +8,16 @@ import typer
 
 from inspection.cli import (
     capture,
+    checkpoint,
     database,
     demo,
     doctor,
+    evaluate,
     history,
     lines,
     processes,
     threshold,
+    train,
     up,
 )
 from inspection.errors import ConfigurationError, InspectionError
@@ -26,11 +29,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for part in (demo, up, processes, capture, history, doctor):
+for part in (demo, up, processes, capture, history, doctor, train, evaluate):
     part.add_to(app)
 app.add_typer(lines.app, name="line")
 app.add_typer(threshold.app, name="threshold")
 app.add_typer(database.app, name="db")
+app.add_typer(checkpoint.app, name="checkpoint")
 
 
 def main() -> None:

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from inspection.model.checkpoint import CheckpointConfig
-from inspection.training.evaluation import Reached, as_table
+from inspection.training.design import Design
 from inspection.training.trainer import Schedule
+from inspection.training.trial import Reached, as_table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,15 +21,15 @@ class Provenance:
     schedule: Schedule
 
 
-def card(config: CheckpointConfig, provenance: Provenance, figures: Sequence[Reached]) -> str:
+def card(design: Design, provenance: Provenance, figures: Sequence[Reached]) -> str:
     """Return the card as Markdown."""
-    backbone, schedule = config.backbone, provenance.schedule
-    return f"""# {config.name}
+    backbone, schedule = design.backbone, provenance.schedule
+    return f"""# {design.name}
 
 A small anomaly detector that needs no download and no network: a DINOv3-architecture vision
 transformer ({backbone["num_hidden_layers"]} blocks, width {backbone["hidden_size"]}, images of \
-{config.image_size_px} px), a CLIP-architecture text tower ({config.text.layers} blocks, width \
-{config.text.width}) and an AVA-DINO head.
+{design.image_size_px} px), a CLIP-architecture text tower ({design.text.layers} blocks, width \
+{design.text.width}) and an AVA-DINO head.
 
 It is for trying the program out and for tests. It has seen nothing but rendered parts; on real
 products expect little until a larger checkpoint, or one trained on your parts, is used.

@@ -18,13 +18,15 @@ import torch
 
 from inspection.capture.rendering import PRODUCTS
 from inspection.model.ava_dino import AvaDinoConfig
-from inspection.model.checkpoint import CheckpointConfig, save_card, save_checkpoint
+from inspection.model.checkpoint import save_card
 from inspection.model.detector import Detector
+from inspection.model.preprocessing import normalise
 from inspection.model.text import TextTowerConfig
 from inspection.training.card import Provenance, card
-from inspection.training.evaluation import Trial, describe_examples, evaluate
-from inspection.training.synthesis import Examples, Recipe, render_examples
-from inspection.training.trainer import Schedule, Trainer, normalised, start_from_principal_patches
+from inspection.training.design import Design, save_network
+from inspection.training.synthesis import Examples, Order, render_examples
+from inspection.training.trainer import Schedule, Trainer, start_from_principal_patches
+from inspection.training.trial import Trial, describe_examples, evaluate
 
 #: Seeds from here on are never trained on.
 HELD_OUT_SEED = 1_000_000_000
@@ -67,9 +69,9 @@ class Run:
     is_compiled: bool = False
 
 
-def pocket_config() -> CheckpointConfig:
+def pocket_design() -> Design:
     """Return the sizes of the shipped checkpoint."""
-    return CheckpointConfig(
+    return Design(
         name="pocket",
         image_size_px=256,
         backbone={
@@ -92,20 +94,20 @@ def main(arguments: list[str] | None = None) -> int:
     """Train, write the checkpoint and return 0."""
     run = _parsed(arguments)
     torch.set_num_threads(run.threads_count)
-    make_checkpoint(run, pocket_config())
+    make_checkpoint(run, pocket_design())
     return 0
 
 
 def make_checkpoint(
-    run: Run, config: CheckpointConfig, *, clock_s: Callable[[], float] = time.monotonic
+    run: Run, design: Design, *, clock_s: Callable[[], float] = time.monotonic
 ) -> Path:
     """Do the whole run and return the checkpoint's folder; `clock_s` measures the training."""
-    training = _examples(run, config, "training", run.pairs_count, _TRAINING_SEED)
-    held_out = _examples(run, config, "held_out", run.held_out_pairs_count, HELD_OUT_SEED)
-    trainer = Trainer(config, run.schedule, is_compiled=run.is_compiled, clock_s=clock_s)
+    training = _examples(run, design, "training", run.pairs_count, _TRAINING_SEED)
+    held_out = _examples(run, design, "held_out", run.held_out_pairs_count, HELD_OUT_SEED)
+    trainer = Trainer(design, run.schedule, is_compiled=run.is_compiled, clock_s=clock_s)
     _train(run, trainer, training, held_out)
     folder = run.folder / "checkpoint"
-    digest = save_checkpoint(folder, config, trainer.averaged, card="")
+    digest = save_network(folder, design, trainer.averaged, card="")
     detector = Detector.load(folder, device="cpu")
     seeds = tuple(range(TRIAL_SEED, TRIAL_SEED + run.trials_count))
     parts_count = run.trial_parts_count
@@ -128,22 +130,20 @@ def make_checkpoint(
         threads_count=run.threads_count,
         schedule=run.schedule,
     )
-    save_card(folder, card(config, provenance, figures))
+    save_card(folder, card(design, provenance, figures))
     _say(f"wrote {folder} with content hash {digest}")
     return folder
 
 
-def _examples(
-    run: Run, config: CheckpointConfig, name: str, pairs_count: int, first_seed: int
-) -> Examples:
-    recipe = Recipe(
+def _examples(run: Run, design: Design, name: str, pairs_count: int, first_seed: int) -> Examples:
+    order = Order(
         pairs_count=pairs_count,
         first_seed=first_seed,
-        size_px=config.image_size_px,
+        size_px=design.image_size_px,
         rendered_sizes_px=run.rendered_sizes_px,
         products=TRAINING_PRODUCTS,
     )
-    return render_examples(run.folder / name, recipe, workers_count=run.threads_count)
+    return render_examples(run.folder / name, order, workers_count=run.threads_count)
 
 
 def _train(run: Run, trainer: Trainer, training: Examples, held_out: Examples) -> None:
@@ -153,7 +153,7 @@ def _train(run: Run, trainer: Trainer, training: Examples, held_out: Examples) -
         _say(f"goes on at step {trainer.steps_count}, {trainer.elapsed_s / 60:.1f} min")
     else:
         every = max(len(training.pictures) // _SAMPLE_COUNT, 1)
-        sample = normalised(training.pictures[::every], trainer.config)
+        sample = normalise(training.pictures[::every], trainer.network.backbone.normalisation)
         start_from_principal_patches(trainer.network, sample, seed=run.schedule.seed)
         trainer.averaged.load_state_dict(trainer.network.state_dict())
     saved_at = checked_at = time.monotonic()
@@ -166,10 +166,10 @@ def _train(run: Run, trainer: Trainer, training: Examples, held_out: Examples) -
             trainer.save(state)
             saved_at = time.monotonic()
         if time.monotonic() - checked_at > _CHECK_EVERY_S:
-            _say(describe_examples(trainer.averaged, trainer.config, held_out))
+            _say(describe_examples(trainer.averaged, held_out))
             checked_at = time.monotonic()
     trainer.save(state)
-    _say(describe_examples(trainer.averaged, trainer.config, held_out))
+    _say(describe_examples(trainer.averaged, held_out))
 
 
 def _parsed(arguments: list[str] | None) -> Run:

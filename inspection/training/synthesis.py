@@ -33,7 +33,7 @@ _PORTION_COUNT = 32
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recipe:
+class Order:
     """What is rendered into a set of examples."""
 
     #: Pairs of a good and a defective picture.
@@ -67,19 +67,19 @@ class Examples:
         return np.asarray([bool(defect) for defect in self.defects], dtype=np.int64)
 
 
-def render_examples(folder: Path, recipe: Recipe, *, workers_count: int) -> Examples:
+def render_examples(folder: Path, order: Order, *, workers_count: int) -> Examples:
     """Render a set of examples into a folder, or open it where it was rendered before."""
     if (folder / _TABLE_FILE).is_file():
         return open_examples(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    count, size_px = 2 * recipe.pairs_count, recipe.size_px
+    count, size_px = 2 * order.pairs_count, order.size_px
     for name, shape in (
         (_PICTURES_FILE, (count, size_px, size_px, 3)),
         (_MASKS_FILE, (count, size_px, size_px)),
     ):
         np.lib.format.open_memmap(folder / name, mode="w+", dtype=np.uint8, shape=shape)
-    portions = range(0, recipe.pairs_count, _PORTION_COUNT)
-    render = partial(_render_portion, folder, recipe)
+    portions = range(0, order.pairs_count, _PORTION_COUNT)
+    render = partial(_render_portion, folder, order)
     if workers_count > 1:
         spawn = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(workers_count, mp_context=spawn) as pool:
@@ -110,23 +110,23 @@ def words_for(product: str, rng: np.random.Generator, *, stand_in_share: float) 
     return product.replace("_", " ")
 
 
-def _render_portion(folder: Path, recipe: Recipe, first: int) -> list[tuple[str, str]]:
+def _render_portion(folder: Path, order: Order, first: int) -> list[tuple[str, str]]:
     cv2.setNumThreads(1)
     pictures = np.load(folder / _PICTURES_FILE, mmap_mode="r+")
     masks = np.load(folder / _MASKS_FILE, mmap_mode="r+")
     rows: list[tuple[str, str]] = []
-    for index in range(first, min(first + _PORTION_COUNT, recipe.pairs_count)):
-        turn, place = divmod(index, len(recipe.products))
-        product = recipe.products[place]
+    for index in range(first, min(first + _PORTION_COUNT, order.pairs_count)):
+        turn, place = divmod(index, len(order.products))
+        product = order.products[place]
         defects = tuple(defects_of(product))
         wanted = (None, defects[(turn + place) % len(defects)])
-        size_px = recipe.rendered_sizes_px[turn % len(recipe.rendered_sizes_px)]
+        size_px = order.rendered_sizes_px[turn % len(order.rendered_sizes_px)]
         for side, defect in enumerate(wanted):
             part = render_part(
-                product, seed=recipe.first_seed + index, size_px=size_px, defect=defect
+                product, seed=order.first_seed + index, size_px=size_px, defect=defect
             )
-            pictures[2 * index + side] = shrink(part.image, recipe.size_px)
-            covered = shrink(part.mask.astype(np.uint8) * 255, recipe.size_px)
+            pictures[2 * index + side] = shrink(part.image, order.size_px)
+            covered = shrink(part.mask.astype(np.uint8) * 255, order.size_px)
             masks[2 * index + side] = covered > _DEFECTIVE_LEVEL
             rows.append((product, defect or ""))
     return rows

@@ -15,11 +15,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from inspection.model.ava_dino import AvaDinoAnswer
 from inspection.model.backbone import Tap, standardise
-from inspection.model.checkpoint import CheckpointConfig, Network
+from inspection.model.checkpoint import Network
+from inspection.model.head import HeadAnswer
+from inspection.model.preprocessing import normalise
 from inspection.model.prompts import prompts_for
 from inspection.training.augmentation import augment
+from inspection.training.design import Design, make_network
 from inspection.training.objective import losses, patch_guidance, score_guidance
 from inspection.training.synthesis import Examples, words_for
 
@@ -63,16 +65,16 @@ class Trainer:
 
     def __init__(
         self,
-        config: CheckpointConfig,
+        design: Design,
         schedule: Schedule,
         *,
         is_compiled: bool = False,
         clock_s: Callable[[], float] = time.monotonic,
     ) -> None:
         torch.manual_seed(schedule.seed)
-        self.config = config
+        self.design = design
         self.schedule = schedule
-        self.network = Network(config).train()
+        self.network = make_network(design).train()
         self.averaged = copy.deepcopy(self.network).eval()
         self.optimisers = _optimisers(self.network, schedule)
         self.elapsed_s = 0.0
@@ -160,7 +162,9 @@ class Trainer:
                 augment(examples.pictures[row][shown], examples.masks[row][shown], rng)
                 for row in (good, defective)
             ]
-        pictures = normalised(np.stack([picture for picture, _ in changed]), self.config)
+        pictures = normalise(
+            np.stack([picture for picture, _ in changed]), self.network.backbone.normalisation
+        )
         masks = coarse_masks(
             np.stack([mask for _, mask in changed]), pictures.shape[-1] // self.schedule.map_cell_px
         )
@@ -193,18 +197,18 @@ class Trainer:
         columns = functional.normalize(means, dim=-1).transpose(1, 2)  # (unique, D, 2)
         return columns[torch.tensor([unique.index(name) for name in names])]
 
-    def _answer(self, pictures: Tensor, text: Tensor) -> AvaDinoAnswer:
+    def _answer(self, pictures: Tensor, text: Tensor) -> HeadAnswer:
         with torch.autocast("cpu", torch.bfloat16):
             tokens = self._tokens(pictures)
-        first = 1 + self.config.backbone.get("num_register_tokens", 0)
+        first = 1 + self.design.backbone.get("num_register_tokens", 0)
         taps = [
             Tap(cls=each[:, 0].float(), patches=standardise(each[:, first:].float()))
             for each in tokens
         ]
-        answer: AvaDinoAnswer = self.network.head(taps, text)
+        answer: HeadAnswer = self.network.head(taps, text)
         return answer
 
-    def _terms(self, answer: AvaDinoAnswer, masks: Tensor, labels: Tensor) -> dict[str, Tensor]:
+    def _terms(self, answer: HeadAnswer, masks: Tensor, labels: Tensor) -> dict[str, Tensor]:
         edge = math.isqrt(answer.patch_logits.shape[2])
         return {
             "ava": losses(answer, masks, labels, (edge, edge)).total,
@@ -219,14 +223,6 @@ class Trainer:
             torch._foreach_lerp_(
                 list(self.averaged.parameters()), list(self.network.parameters()), 1 - keep
             )
-
-
-def normalised(pictures: NDArray[np.uint8], config: CheckpointConfig) -> Tensor:
-    """Return ``(B, 3, H, W)`` float32 for ``(B, H, W, 3)`` uint8 RGB."""
-    scaled = torch.from_numpy(np.array(pictures)).permute(0, 3, 1, 2).float() / 255
-    mean = torch.tensor(config.mean).view(1, 3, 1, 1)
-    deviation = torch.tensor(config.deviation).view(1, 3, 1, 1)
-    return ((scaled - mean) / deviation).contiguous()
 
 
 def coarse_masks(masks: NDArray[np.uint8], size_px: int) -> Tensor:

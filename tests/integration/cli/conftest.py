@@ -7,12 +7,18 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from inspection.model.checkpoint_folder import CONFIG_FILE, FORMAT, TENSOR_FILES, content_hash
+from inspection.model.checkpoint_folder import (
+    ADAPTERS_FILE,
+    CONFIG_FILE,
+    FORMAT,
+    content_hash,
+)
 from inspection.store import lines, thresholds
 from inspection.store.database import Database
 from tests import factories, servers
@@ -24,17 +30,37 @@ from tests.integration.cli.console import Console
 @pytest.fixture(scope="session")
 def preloaded() -> Iterator[Path]:
     """Socket of a process that has loaded the command line and runs commands in forks."""
+    with _preloaded() as path:
+        yield path
+
+
+@pytest.fixture(scope="session")
+def torch_preloaded() -> Iterator[Path]:
+    """Like `preloaded`, of a process that has loaded what trains and evaluates as well."""
+    modules = ("adaptation", "conversion", "evaluation", "report", "verification")
+    with _preloaded(*(f"inspection.training.{name}" for name in modules)) as path:
+        yield path
+
+
+@contextmanager
+def _preloaded(*modules: str) -> Iterator[Path]:
     # Not below pytest's folder: names of sockets allow 107 characters.
     with tempfile.TemporaryDirectory(prefix="inspection-cli-") as name:
         path, log = Path(name, "socket"), Path(name, "log")
-        command = [sys.executable, "-m", "tests.integration.cli.preloaded", str(path)]
+        command = [sys.executable, "-m", "tests.integration.cli.preloaded", str(path), *modules]
         with (
             log.open("wb") as output,
             subprocess.Popen(command, cwd=REPOSITORY, stderr=output) as process,
         ):
-            servers.wait_until(path.exists, 60, process=process, log=log)
+            servers.wait_until(path.exists, 100, process=process, log=log)
             yield path
             process.terminate()
+
+
+@pytest.fixture
+def torch_console(torch_preloaded: Path, tmp_path: Path) -> Console:
+    """A console for commands that train and evaluate."""
+    return Console(socket=torch_preloaded, data_dir=tmp_path / "data")
 
 
 @pytest.fixture
@@ -79,13 +105,26 @@ def evicting_redis_url() -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(scope="session")
-def checkpoint_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkpoint that is whole as far as its files go; no detector could be made of it."""
-    folder = tmp_path_factory.mktemp("checkpoint")
-    for name in TENSOR_FILES:
-        (folder / name).write_bytes(hashlib.sha256(name.encode()).digest())
-    described = {"format": FORMAT, "name": "hollow"}
-    named = {**described, "content_hash": content_hash(described, folder)}
+def checkpoint_in(folder: Path, **described: Any) -> Path:
+    """Write a checkpoint that is whole as far as its files go; no detector could be made of it."""
+    (folder / ADAPTERS_FILE).write_bytes(hashlib.sha256(b"adapters").digest())
+    config = {"format": FORMAT, "name": "hollow", **described}
+    named = {**config, "content_hash": content_hash(config, folder)}
     (folder / CONFIG_FILE).write_text(json.dumps(named))
     return folder
+
+
+@pytest.fixture(scope="session")
+def checkpoint_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint that refers to nothing outside."""
+    return checkpoint_in(tmp_path_factory.mktemp("checkpoint"))
+
+
+@pytest.fixture(scope="session")
+def referring_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint with a backbone that nobody has downloaded, and a text tower that is gone."""
+    return checkpoint_in(
+        tmp_path_factory.mktemp("referring"),
+        backbone={"source": "nobody/has-downloaded-this", "fingerprint": ""},
+        text={"source": "./text", "fingerprint": ""},
+    )

@@ -1,9 +1,11 @@
 """Loads the command line once and runs each command in a fork: a process, but without the wait.
 
-Started as `python preloaded.py SOCKET`. Every connection sends one JSON object of `arguments`,
-`environment`, and the files `out` and `err`, and is answered with the exit code.
+Started as `python preloaded.py SOCKET [MODULE …]`, where modules are loaded too. Every connection
+sends one JSON object of `arguments`, `environment`, and the files `out` and `err`, and is answered
+with the exit code.
 """
 
+import importlib
 import json
 import os
 import signal
@@ -66,5 +68,7 @@ def ended(request: dict[str, Any]) -> int:
 
 
 if __name__ == "__main__":
+    for module in sys.argv[2:]:
+        importlib.import_module(module)
     with Server(sys.argv[1], Handler) as server:
         server.serve_forever(poll_interval=0.2)

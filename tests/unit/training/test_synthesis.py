@@ -7,7 +7,7 @@ from inspection.capture.rendering import PRODUCTS, defects_of
 from inspection.training.synthesis import (
     STAND_IN_NAMES,
     Examples,
-    Recipe,
+    Order,
     render_examples,
     words_for,
 )
@@ -15,14 +15,14 @@ from inspection.training.synthesis import (
 
 @pytest.fixture
 def examples(tmp_path: Path) -> Examples:
-    recipe = Recipe(
+    order = Order(
         pairs_count=6,
         first_seed=5,
         size_px=64,
         rendered_sizes_px=(64, 96),
         products=PRODUCTS[:3],
     )
-    return render_examples(tmp_path, recipe, workers_count=1)
+    return render_examples(tmp_path, order, workers_count=1)
 
 
 def test_examples_are_pairs_of_a_good_and_a_defective_part(examples: Examples) -> None:
@@ -58,7 +58,7 @@ def test_words_are_the_products_name_or_now_and_then_another() -> None:
 def test_examples_are_not_rendered_again_when_they_are_there(
     examples: Examples, tmp_path: Path
 ) -> None:
-    other = Recipe(pairs_count=99, first_seed=0, size_px=64, rendered_sizes_px=(64,))
+    other = Order(pairs_count=99, first_seed=0, size_px=64, rendered_sizes_px=(64,))
 
     again = render_examples(tmp_path, other, workers_count=1)
 

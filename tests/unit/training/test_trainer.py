@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 import torch
 
+from inspection.model.backbone import IMAGENET
+from inspection.model.preprocessing import normalise
 from inspection.training.synthesis import Examples
 from inspection.training.trainer import (
     Schedule,
     Trainer,
     coarse_masks,
-    normalised,
     start_from_principal_patches,
 )
 from tests.tiny import TINY
 
-CONFIG = TINY
 SCHEDULE = Schedule(duration_s=8, batch_count=8, window_px=32, sentences_count=2)
 
 
@@ -41,7 +41,7 @@ def ticking() -> Callable[[], float]:
 
 
 def trainer(schedule: Schedule = SCHEDULE) -> Trainer:
-    return Trainer(CONFIG, schedule, clock_s=ticking())
+    return Trainer(TINY, schedule, clock_s=ticking())
 
 
 def weights(made: Trainer) -> torch.Tensor:
@@ -59,7 +59,7 @@ def test_trainer_follows_its_schedule_by_the_clock(examples: Examples) -> None:
 
 def test_trainer_learns_to_tell_defective_from_good(examples: Examples) -> None:
     made = trainer(Schedule(duration_s=60, batch_count=8, window_px=32, sentences_count=2))
-    start_from_principal_patches(made.network, normalised(examples.pictures, CONFIG), seed=0)
+    start_from_principal_patches(made.network, normalise(examples.pictures, IMAGENET), seed=0)
 
     patch_terms = [made.step(examples)["patch"] for _ in range(25)]
 
@@ -118,7 +118,7 @@ def test_trainer_windows_hold_some_of_the_defect(examples: Examples) -> None:
 
 def test_principal_patches_give_channels_of_comparable_size(examples: Examples) -> None:
     made = trainer()
-    pictures = normalised(examples.pictures, CONFIG)
+    pictures = normalise(examples.pictures, IMAGENET)
 
     start_from_principal_patches(made.network, pictures, seed=0)
 

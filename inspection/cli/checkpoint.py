@@ -1,0 +1,103 @@
+"""`inspection checkpoint`: look at checkpoints, check them, and make them of published ones."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from inspection.cli import context, data, output
+from inspection.model.checkpoint_folder import CARD_FILE, read_description, resolve_checkpoint
+
+app = typer.Typer(no_args_is_help=True, help="Look at checkpoints, check and convert them.")
+
+_Checkpoint = Annotated[str, typer.Argument(help="`pocket`, or a checkpoint folder")]
+_Json = Annotated[bool, typer.Option("--json", help="print JSON")]
+
+
+@app.command()
+def show(checkpoint: _Checkpoint, *, as_json: _Json = False) -> None:
+    """Show what a checkpoint is: its method, its parts, its hash and its card.
+
+    Example: inspection checkpoint show pocket
+    """
+    context.begin("checkpoint")
+    folder = resolve_checkpoint(checkpoint)
+    described, content_hash = read_description(folder)
+    card = folder / CARD_FILE
+    text = card.read_text(encoding="utf-8") if card.is_file() else ""
+    shown = described | {"content_hash": content_hash, "folder": str(folder)}
+    output.show_object(shown | ({"card": text} if as_json else {}), as_json=as_json)
+    if not as_json:
+        output.say("\n" + text)
+
+
+@app.command()
+def verify(
+    checkpoint: _Checkpoint,
+    *,
+    backbone: Annotated[
+        str | None, typer.Option(help="where its backbone is; unset: where the checkpoint says")
+    ] = None,
+    text: Annotated[str | None, typer.Option(help="where its text tower is")] = None,
+    as_json: _Json = False,
+) -> None:
+    """Check that a checkpoint is whole, fits its backbone and text tower, and answers.
+
+    Example: inspection checkpoint verify checkpoints/visa --backbone /weights/dinov3_vitl16.pth
+    """
+    settings = context.begin("checkpoint")
+    from inspection.training.verification import verify as verified
+
+    found = verified(
+        checkpoint,
+        backbone=_anchored(backbone or settings.backbone),
+        text=_anchored(text or settings.text_tower),
+    )
+    output.show_object(
+        {
+            "checkpoint": checkpoint,
+            "content_hash": found.content_hash,
+            "backbone": found.backbone,
+            "text": found.text,
+            "is_whole": True,
+        },
+        as_json=as_json,
+    )
+
+
+@app.command()
+def convert(  # noqa: PLR0913 - one option a choice
+    file: Annotated[Path, typer.Argument(help="`epoch_N.pth` of the published code")],
+    *,
+    out: Annotated[Path, typer.Option(help="checkpoint folder to write")],
+    backbone: Annotated[
+        str, typer.Option(help="backbone it was trained with")
+    ] = "facebook/dinov3-vitl16-pretrain-lvd1689m",
+    text: Annotated[
+        str, typer.Option(help="text tower it was trained with; the published one computes GELU")
+    ] = "ViT-L-14-336@openai",
+    image_size: Annotated[int, typer.Option(min=16, max=4096)] = 512,
+    name: Annotated[str | None, typer.Option(help="name of the checkpoint")] = None,
+    as_json: _Json = False,
+) -> None:
+    """Make a checkpoint folder of adapters that the published code of a method has trained.
+
+    Example: inspection checkpoint convert ckpt/epoch_9.pth --out checkpoints/published
+    """
+    context.begin("checkpoint")
+    from inspection.training.conversion import Conversion
+    from inspection.training.conversion import convert as converted
+
+    conversion = Conversion(
+        file=file,
+        name=name or out.resolve().name,
+        backbone=data.anchored(backbone),
+        text=data.anchored(text),
+        image_size_px=image_size,
+    )
+    content_hash = converted(conversion, out)
+    output.show_object({"checkpoint": str(out), "content_hash": content_hash}, as_json=as_json)
+
+
+def _anchored(source: str | None) -> str | None:
+    return None if source is None else data.anchored(source)

@@ -1,0 +1,227 @@
+"""Adaptation: from labelled data sets and a frozen backbone to a checkpoint folder.
+
+1. Extract the features of all images once, or find them.
+2. Encode the sentences of every product once.
+3. Train a head, keeping the adapters of the epoch that the validation images like best.
+4. Write the checkpoint; it is there from the first epoch on, so that nothing that ends the training
+   takes away what was learnt.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import distributed
+
+from inspection.domain.recipe import Recipe
+from inspection.errors import DatasetError, TrainingError
+from inspection.model.checkpoint import CheckpointConfig, save_card, save_checkpoint
+from inspection.model.checkpoint_folder import CONFIG_FILE, Reference
+from inspection.model.fingerprint import fingerprint
+from inspection.model.methods import head_config, make_head
+from inspection.model.pretrained.backbone import open_backbone
+from inspection.model.pretrained.text import open_text_tower
+from inspection.model.text import ProductTexts
+from inspection.training.adapter_card import AdapterCard
+from inspection.training.adapters import AdapterTraining, Epoch, Group, Plan
+from inspection.training.datasets import Dataset, Sample
+from inspection.training.features import Extraction, Features, extract
+
+#: State of an unfinished training, beside the checkpoint it is going to be.
+STATE_FILE = "training.pt"
+#: Nobody waits longer for the process that extracts the features.
+_EXTRACTION_LIMIT = timedelta(days=2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Adaptation:
+    """What is to be trained."""
+
+    #: Name of the checkpoint, for people.
+    name: str
+    method: str
+    #: Where backbone and text tower come from; see `open_backbone` and `open_text_tower`.
+    backbone: str
+    text: str
+    datasets: Sequence[Dataset]
+    extraction: Extraction
+    plan: Plan
+    #: Values of the head's configuration that replace the defaults.
+    head: Mapping[str, Any] = field(default_factory=dict)
+    #: How it was called, for the card.
+    command: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Watch:
+    """Who is told how far it is."""
+
+    on_rows: Callable[[int], None] = lambda _rows: None
+    on_step: Callable[[int, int], None] = lambda _step, _count: None
+    on_epoch: Callable[[Epoch], None] = lambda _epoch: None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Adapted:
+    """What a training came to."""
+
+    content_hash: str
+    #: Epochs that were trained, and the one that is kept, counted from 1.
+    epochs_count: int
+    best_epoch: int
+    training_count: int
+    validation_count: int
+    #: Validation loss of the epoch that is kept; None without validation images.
+    validation_loss: float | None
+    #: What is wrong with images that were left out.
+    unreadable: tuple[str, ...]
+
+
+def adapt(adaptation: Adaptation, out: Path, watch: Watch, group: Group | None = None) -> Adapted:
+    """Train and write the checkpoint folder `out`, going on where an earlier call ended.
+
+    Raises:
+        CheckpointError: backbone or text tower cannot be had.
+        ConfigurationError: the sizes do not fit together.
+        DatasetError: a data set has no masks, or files cannot be read.
+        TrainingError: `out` holds something finished, or training cannot go on; the best adapters
+            so far are in `out`.
+    """
+    group = group or Group()
+    samples = _samples(adaptation.datasets)
+    _claim(out, group)
+    features, config, texts = _prepared(adaptation, samples, watch, group)
+    torch.manual_seed(adaptation.plan.seed)
+    training = AdapterTraining(
+        make_head(config.head),
+        features,
+        texts,
+        adaptation.plan,
+        device=adaptation.extraction.device,
+        group=group,
+    )
+
+    def keep(epoch: Epoch) -> None:
+        if group.is_first and training.best_epoch == epoch.number:
+            _write(out, adaptation, config, training)
+        watch.on_epoch(epoch)
+
+    state = out / STATE_FILE
+    training.run(state, on_epoch=keep, on_step=watch.on_step)
+    content_hash = ""
+    if group.is_first:
+        content_hash = _write(out, adaptation, config, training)
+        state.unlink()
+    best = next(each for each in training.history if each.number == training.best_epoch)
+    training_count, validation_count = training.counts
+    return Adapted(
+        content_hash=content_hash,
+        epochs_count=len(training.history),
+        best_epoch=training.best_epoch,
+        training_count=training_count,
+        validation_count=validation_count,
+        validation_loss=best.validation_loss,
+        unreadable=features.unreadable,
+    )
+
+
+def join_group(device: str) -> tuple[Group, str]:
+    """Return the processes that torchrun started beside this one, and this one's device.
+
+    Without torchrun that is a group of one and the device itself. On GPUs each process of a
+    machine takes its own.
+    """
+    if not distributed.is_torchelastic_launched():
+        return Group(), device
+    is_gpu = torch.device(device).type == "cuda"
+    if is_gpu:
+        device = f"cuda:{distributed.get_node_local_rank()}"
+        torch.cuda.set_device(device)
+    distributed.init_process_group("nccl" if is_gpu else "gloo", timeout=_EXTRACTION_LIMIT)
+    return Group(rank=distributed.get_rank(), size=distributed.get_world_size()), device
+
+
+def _claim(out: Path, group: Group) -> None:
+    """Make the folder; what is finished in it is not overwritten."""
+    if (out / CONFIG_FILE).exists() and not (out / STATE_FILE).exists():
+        raise TrainingError(f"{out} holds a finished checkpoint; write to another folder")
+    # All have looked before the first of them writes.
+    if group.size > 1:
+        distributed.barrier()
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TrainingError(f"{out} cannot be written: {error.strerror}") from error
+
+
+def _prepared(
+    adaptation: Adaptation, samples: Sequence[Sample], watch: Watch, group: Group
+) -> tuple[Features, CheckpointConfig, dict[str, torch.Tensor]]:
+    """Return what the head learns from; backbone and text tower are let go of afterwards."""
+    here = Path.cwd()
+    tower = open_text_tower(adaptation.text, folder=here)
+    backbone = open_backbone(adaptation.backbone, folder=here)
+    config = CheckpointConfig(
+        name=adaptation.name,
+        image_size_px=adaptation.extraction.image_size_px,
+        backbone=Reference(source=adaptation.backbone, fingerprint=fingerprint(backbone)),
+        text=Reference(source=adaptation.text, fingerprint=fingerprint(tower)),
+        head=head_config(
+            adaptation.method,
+            token_width=backbone.width,
+            text_width=tower.config.output_width,
+            taps_count=len(backbone.tap_blocks),
+            **adaptation.head,
+        ),
+        tap_blocks=backbone.tap_blocks,
+    )
+    product_texts = ProductTexts(tower)
+    texts = {
+        product: product_texts(Recipe(product=product)).clone()
+        for product in sorted({sample.product for sample in samples})
+    }
+    # One process extracts; the others find what it has left.
+    if not group.is_first:
+        distributed.barrier()
+    features = extract(backbone, samples, adaptation.extraction, on_rows=watch.on_rows)
+    if group.is_first and group.size > 1:
+        distributed.barrier()
+    return features, config, texts
+
+
+def _samples(datasets: Sequence[Dataset]) -> tuple[Sample, ...]:
+    for dataset in datasets:
+        if not dataset.has_masks:
+            raise DatasetError(
+                f"{dataset.path}: {dataset.name} has no masks, and adapters learn where defects "
+                "are; train on a set with masks"
+            )
+    return tuple(
+        sample
+        for dataset in datasets
+        for sample in dataset.samples
+        if sample.mask is not None or not sample.is_anomalous
+    )
+
+
+def _write(
+    out: Path, adaptation: Adaptation, config: CheckpointConfig, training: AdapterTraining
+) -> str:
+    head = make_head(config.head)
+    head.load_state_dict(training.best)
+    content_hash = save_checkpoint(out, config, head, card="")
+    card = AdapterCard(
+        config=config,
+        datasets=adaptation.datasets,
+        plan=adaptation.plan,
+        command=adaptation.command,
+        content_hash=content_hash,
+        history=training.history,
+        best_epoch=training.best_epoch,
+        counts=training.counts,
+    )
+    save_card(out, card.text())
+    return content_hash
