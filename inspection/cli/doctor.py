@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from inspection.capture.exposure import CaptureState
-from inspection.cli import context, output
+from inspection.cli import context, output, weights
 from inspection.errors import InspectionError, UnavailableError
 from inspection.settings import Settings, prepare_data_dir
 from inspection.store import lines
@@ -39,7 +39,7 @@ def doctor(*, as_json: Annotated[bool, typer.Option("--json", help="print JSON")
         "stream server": _stream_server,
         "database": _database,
         "pictures": _pictures,
-        "checkpoint": _checkpoint,
+        "checkpoint": weights.finding,
         "cameras": _cameras,
     }
     rows: list[dict[str, Any]] = []
@@ -90,10 +90,6 @@ def _pictures(settings: Settings) -> str:
             f"{error}; correct INSPECTION_PICTURE_URL, or who may write there"
         ) from error
     return settings.pictures
-
-
-def _checkpoint(settings: Settings) -> str:
-    return context.checkpoint(settings)
 
 
 def _cameras(settings: Settings) -> str:

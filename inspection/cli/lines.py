@@ -9,7 +9,9 @@ import typer
 from inspection.cli import context, output
 from inspection.cli.site_file import create_missing, read_site_file
 from inspection.domain.line import Camera, Line, Threshold
-from inspection.store import lines, thresholds
+from inspection.domain.recipe import LineRecipe, Recipe
+from inspection.errors import ConfigurationError
+from inspection.store import lines, recipes, thresholds
 
 app = typer.Typer(help="Lines, their cameras, and what they are making.", no_args_is_help=True)
 
@@ -20,7 +22,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
 def add(
     config: Annotated[Path, typer.Option("--config", help="YAML file as of `inspection up`")],
 ) -> None:
-    """Add the lines, cameras and channels of a file; what is there already stays as it is.
+    """Add the lines, cameras, recipes and channels of a file; what is there stays as it is.
 
     Example: inspection line add --config washers.yaml
     """
@@ -52,7 +54,7 @@ def list_(*, as_json: AsJson = False) -> None:
 
 @app.command()
 def show(line: str, *, as_json: AsJson = False) -> None:
-    """Show one line: product, alert rule, cameras, thresholds.
+    """Show one line: product, alert rule, cameras, thresholds, recipes.
 
     Example: inspection line show washers
     """
@@ -61,7 +63,9 @@ def show(line: str, *, as_json: AsJson = False) -> None:
         found = lines.get_line(connection, line)
         cameras = lines.list_cameras(connection, line=line)
         in_force = thresholds.list_thresholds(connection, line=line)
-    output.show_object(_described(found, cameras, in_force), as_json=as_json)
+        told = recipes.list_recipes(connection, line=line)
+    shown = _described(found, cameras, in_force) | {"recipes": [_told(recipe) for recipe in told]}
+    output.show_object(shown, as_json=as_json)
 
 
 @app.command()
@@ -73,6 +77,59 @@ def make(line: str, product: str) -> None:
     settings = context.begin("line")
     with context.opened_database(settings) as database, database.write() as connection:
         lines.make(connection, line, product, at=context.clock(), by=output.person())
+
+
+@app.command()
+def recipe(
+    line: str,
+    product: Annotated[
+        str, typer.Argument(help="as frames name it; `object`: of those that name none")
+    ],
+    *,
+    defect: Annotated[
+        list[str] | None,
+        typer.Option(help="what may be wrong with it; one for each, replacing those there were"),
+    ] = None,
+    clear: Annotated[bool, typer.Option("--clear", help="withdraw the recipe")] = False,
+    reason: Annotated[str, typer.Option(help="why, for the history")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Show, set or withdraw what the detector is told of a product's defects, beside its name.
+
+    A defect is a phrase that follows the product's name. Running inspectors use a changed recipe
+    for the frames they take two seconds later at the latest; every version is kept. Other defects
+    mean other scores: look at the threshold as well.
+
+    Example: inspection line recipe boards "circuit board" --defect "with a missing screw"
+    """
+    if defect and clear:
+        raise ConfigurationError("--clear withdraws the recipe; leave it out to set defects")
+    settings = context.begin("line")
+    with context.opened_database(settings) as database:
+        if defect or clear:
+            named = Recipe(product=product, defects=tuple(defect or ()))
+            with database.write() as connection:
+                recipes.set_recipe(
+                    connection, line, named, at=context.clock(), by=output.person(), reason=reason
+                )
+        with database.read() as connection:
+            told = recipes.list_recipes(connection, line=line)
+    shown: dict[str, Any] = {"line": line, "product": product, "version": None, "defects": []}
+    for one in told:
+        if one.recipe.product == product:
+            shown |= _told(one)
+    output.show_object(shown, as_json=as_json)
+
+
+def _told(recipe: LineRecipe) -> dict[str, Any]:
+    return {
+        "product": recipe.recipe.product,
+        "version": recipe.version,
+        "set_at": recipe.set_at.isoformat(),
+        "set_by": recipe.set_by,
+        "reason": recipe.reason,
+        "defects": list(recipe.recipe.defects),
+    }
 
 
 def _described(line: Line, cameras: list[Camera], in_force: list[Threshold]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import Annotated
 import psutil
 import typer
 
-from inspection.cli import context, orphans
+from inspection.cli import context, orphans, weights
 from inspection.errors import UnavailableError
 from inspection.settings import Settings, prepare_ray
 from inspection.store.database import Database
@@ -50,7 +50,7 @@ def serve(*, lifeline: Lifeline = False) -> None:
     Example: INSPECTION_REPLICAS=2 inspection serve
     """
     settings = context.begin("serve", has_lifeline=lifeline)
-    checkpoint = context.checkpoint(settings)
+    found = weights.found(settings)
     context.check_ray(settings, is_supervised=lifeline)
     prepare_ray(settings)
     from inspection.serving import application
@@ -65,7 +65,10 @@ def serve(*, lifeline: Lifeline = False) -> None:
         stop = context.stop_on_signals()
         application.deploy(
             application.Deployment(
-                checkpoint=checkpoint,
+                checkpoint=found.checkpoint,
+                backbone=found.backbone,
+                text=found.text,
+                cache=found.cache,
                 device=application.device(settings.device),
                 replicas=settings.replicas,
                 threads=threads,

@@ -10,7 +10,7 @@ import redis
 
 from inspection.accounting import accounts, total
 from inspection.capture.exposure import CaptureState
-from inspection.cli import context
+from inspection.cli import context, weights
 from inspection.cli.site_file import SiteFile, create_missing
 from inspection.cli.supervisor import Part, Supervisor
 from inspection.domain.ledger import Account
@@ -149,6 +149,7 @@ def running(
         ConfigurationError: something is set that cannot work.
     """
     context.check_settings(settings)
+    weights.found(settings)
     with ExitStack() as stack:
         supervisor = Supervisor(
             environment={},

@@ -1,4 +1,4 @@
-"""The configuration file of `inspection up`: YAML in, a `Site` and first thresholds out.
+"""The configuration file of `inspection up`: YAML in, a `Site`, thresholds and recipes out.
 
 lines:
   - name: tiles
@@ -6,6 +6,8 @@ lines:
     rule: {k: 2, n: 10}             # alert when 2 of the last 10 parts are NG
     pictures: all                   # all | ng_and_sample | none
     threshold: 0.7                  # first threshold; the database wins after that
+    recipes:                        # first recipes, likewise; the product of a frame picks one
+      - {product: magnetic tile, defects: [with a crack, with a blowhole]}
     stations:
       - name: top
         cameras:
@@ -17,7 +19,7 @@ channels:
 
 from collections import Counter
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -29,9 +31,10 @@ from sqlalchemy import Connection
 from inspection.cli import context
 from inspection.cli.site_format import CameraBlock, FileBlock, complaint
 from inspection.domain.line import Camera, Line, OverflowPolicy, Scope
+from inspection.domain.recipe import Recipe
 from inspection.domain.site import Channel, Site
 from inspection.errors import ConfigurationError
-from inspection.store import lines, thresholds
+from inspection.store import lines, recipes, thresholds
 
 
 class _Loader(yaml.SafeLoader):
@@ -54,6 +57,8 @@ class SiteFile:
     site: Site
     #: First threshold of each line that names one.
     thresholds: dict[str, float]
+    #: First recipes of each line that names some.
+    recipes: dict[str, tuple[Recipe, ...]] = field(default_factory=dict)
 
 
 def read_site_file(path: Path) -> SiteFile:
@@ -93,6 +98,18 @@ def create_missing(connection: Connection, site_file: SiteFile, *, at: datetime,
                 by=by,
                 reason="first threshold, from the configuration file",
             )
+    known = {(found.line, found.recipe.product) for found in recipes.list_recipes(connection)}
+    for line, named in site_file.recipes.items():
+        for recipe in named:
+            if (line, recipe.product) not in known:
+                recipes.set_recipe(
+                    connection,
+                    line,
+                    recipe,
+                    at=at,
+                    by=by,
+                    reason="first recipe, from the configuration file",
+                )
 
 
 def _site(file: FileBlock, *, root: Path) -> SiteFile:
@@ -127,6 +144,7 @@ def _site(file: FileBlock, *, root: Path) -> SiteFile:
     return SiteFile(
         site=site,
         thresholds={x.name: x.threshold for x in file.lines if x.threshold is not None},
+        recipes={x.name: tuple(r.recipe() for r in x.recipes) for x in file.lines if x.recipes},
     )
 
 

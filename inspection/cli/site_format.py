@@ -1,5 +1,6 @@
 """What may stand in a configuration file: every key with its type, range and default."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -15,6 +16,7 @@ from pydantic import (
 
 from inspection.domain.alert import Rule
 from inspection.domain.line import Encoding, OverflowPolicy, PicturePolicy, Source
+from inspection.domain.recipe import Recipe, checked_defects
 from inspection.errors import ConfigurationError
 
 #: What people call a product; databases and encoders take no control characters.
@@ -140,6 +142,25 @@ class RuleBlock(Block):
         return Rule(k=self.k, n=self.n, group_s=self.group_s)
 
 
+class RecipeBlock(Block):
+    """What may be wrong with a product."""
+
+    product: ProductName
+    defects: list[str] = Field(min_length=1)
+
+    @field_validator("defects")
+    @classmethod
+    def _can_be_told(cls, value: list[str]) -> list[str]:
+        try:
+            return list(checked_defects(value))
+        except ConfigurationError as error:
+            raise ValueError(str(error)) from error
+
+    def recipe(self) -> Recipe:
+        """Return what it says."""
+        return Recipe(product=self.product, defects=tuple(self.defects))
+
+
 class LineBlock(Block):
     """A line and what stands at it."""
 
@@ -149,7 +170,18 @@ class LineBlock(Block):
     pictures: PicturePolicy = PicturePolicy.NG_AND_SAMPLE
     sample_rate: float = Field(default=0.05, ge=0, le=1)
     threshold: float | None = Field(default=None, allow_inf_nan=False)
+    recipes: list[RecipeBlock] = Field(default_factory=list)
     stations: list[StationBlock] = Field(min_length=1)
+
+    @field_validator("recipes")
+    @classmethod
+    def _has_one_of_each(cls, value: list[RecipeBlock]) -> list[RecipeBlock]:
+        for product, count in Counter(recipe.product for recipe in value).items():
+            if count > 1:
+                raise ValueError(
+                    f"product {product!r} is there {count} times; put its defects into one recipe"
+                )
+        return value
 
 
 class ChannelBlock(Block):
@@ -174,6 +206,7 @@ _BLOCKS: dict[str, type[Block]] = {
     "": FileBlock,
     "lines": LineBlock,
     "rule": RuleBlock,
+    "recipes": RecipeBlock,
     "stations": StationBlock,
     "cameras": CameraBlock,
     "folder": FolderBlock,

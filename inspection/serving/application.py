@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import ray
 from ray import serve
@@ -28,6 +29,12 @@ class Deployment:
 
     #: Checkpoint folder or `pocket`.
     checkpoint: str = "pocket"
+    #: Where its backbone is (folder, file or repository); None for where the checkpoint says.
+    backbone: str | None = None
+    #: Where its text tower is, likewise.
+    text: str | None = None
+    #: Folder for encoded sentences, which replicas may share; None to encode them anew.
+    cache: str | None = None
     #: `cpu`, `cuda` or `mps`.
     device: str = "cpu"
     replicas: int = 1
@@ -37,7 +44,7 @@ class Deployment:
     picture_limit_px: int = 64_000_000
 
 
-def build(arguments: dict[str, str | int]) -> serve.Application:
+def build(arguments: dict[str, str | int | None]) -> serve.Application:
     """Make the application from the `args` of a Ray Serve configuration file.
 
     Keys are those of `Deployment`.
@@ -51,20 +58,26 @@ def build(arguments: dict[str, str | int]) -> serve.Application:
         # the other processes of the line need.
         "runtime_env": {"env_vars": {"OMP_WAIT_POLICY": "PASSIVE"}},
     }
-    values = asdict(deployment)
-    replicas = values.pop("replicas")
     configured: Callable[[type[Replica]], serve.Deployment] = serve.deployment(
         name="Replica",
-        num_replicas=replicas,
+        num_replicas=deployment.replicas,
         max_ongoing_requests=ONGOING_CALLS,
-        max_queued_requests=4 * ONGOING_CALLS * replicas,
+        max_queued_requests=4 * ONGOING_CALLS * deployment.replicas,
         ray_actor_options=actor_options,
         health_check_period_s=2,
         health_check_timeout_s=30,
         graceful_shutdown_wait_loop_s=0.5,
         graceful_shutdown_timeout_s=10,
     )
-    return configured(Replica).bind(**values)
+    return configured(Replica).bind(**replica_arguments(deployment))
+
+
+def replica_arguments(deployment: Deployment) -> dict[str, Any]:
+    """Return what each replica is made with."""
+    values = asdict(deployment)
+    del values["replicas"]
+    values["sources"] = {name: values.pop(name) for name in ("backbone", "text", "cache")}
+    return values
 
 
 def start_local_ray(*, temporary_dir: Path, cpus: int) -> str:

@@ -3,7 +3,7 @@
 The way of a frame here:
 
 1. The reader takes deliveries while the window has room; what is no frame becomes a finding.
-2. Frames taken together go to a replica in calls of up to `CALL_FRAMES`.
+2. Frames taken together go to a replica in calls of up to `CALL_FRAMES`, each with its recipe.
 3. The writer records findings, many in one transaction, and only then acknowledges them.
 4. When a call fails, its frames are suspects: once a probe is answered again they are retried one
    at a time, with nothing else under way, and dead-lettered after `ALONE_LIMIT` such attempts.
@@ -22,6 +22,7 @@ from inspection.domain.frame import Frame
 from inspection.domain.inspection import Latencies
 from inspection.domain.ledger import Reason
 from inspection.errors import CodecError, UnavailableError
+from inspection.serving.floor import Floor
 from inspection.serving.patience import BACKOFF_S, Outage, sleep
 from inspection.serving.recorder import Finding, Judged, Recorder, Unjudged
 from inspection.serving.request import Answer, Refused, Request
@@ -47,8 +48,8 @@ DELIVERY_LIMIT = 5
 #: Attempts alone before a suspect is dead-lettered.
 ALONE_LIMIT = 3
 
-#: Seconds between looks at the cameras, at drops, and at stale deliveries.
-CAMERAS_S, DROPS_S, RECLAIM_S = 1.0, 0.5, 5.0
+#: Seconds between looks at cameras and recipes, at drops, and at stale deliveries.
+FLOOR_S, DROPS_S, RECLAIM_S = 1.0, 0.5, 5.0
 
 #: Drops recorded in one transaction at most.
 DROPS_COUNT = 256
@@ -81,7 +82,7 @@ class Inspector:
         self._writer = Writer(
             consumer=consumer, recorder=recorder, window=self._window, clock=clock
         )
-        self._cameras: list[str] = []
+        self._floor = Floor()
         self._prepared: set[str] = set()
         self._suspects: deque[tuple[Delivery, Frame]] = deque()
         self._calls: set[asyncio.Task[None]] = set()
@@ -110,14 +111,14 @@ class Inspector:
         async with asyncio.TaskGroup() as self._group:
             self._group.create_task(self._read(stop))
             self._group.create_task(self._recover(stop))
-            self._group.create_task(self._repeat(self._refresh_cameras, CAMERAS_S, stop))
+            self._group.create_task(self._repeat(self._refresh_floor, FLOOR_S, stop))
             self._group.create_task(self._repeat(self._move_drops, DROPS_S, stop))
             self._group.create_task(self._repeat(self._reclaim, RECLAIM_S, stop))
 
     async def _read(self, stop: asyncio.Event) -> None:
         outage = Outage("stream")
         while not stop.is_set():
-            if self._suspects or not self._cameras or self._window.room < self._least_room:
+            if self._suspects or not self._floor.cameras or self._window.room < self._least_room:
                 await self._window.change(timeout_s=BACKOFF_S)
                 continue
             try:
@@ -130,7 +131,7 @@ class Inspector:
                 outage.over()
 
     async def _take(self) -> list[Delivery]:
-        cameras = self._cameras
+        cameras = self._floor.cameras
         if fresh := [camera for camera in cameras if camera not in self._prepared]:
             await self._consumer.prepare(fresh)
             self._prepared.update(fresh)
@@ -175,7 +176,9 @@ class Inspector:
 
     async def _score(self, call: Sequence[tuple[Delivery, Frame]]) -> None:
         begun_at = self._clock()
-        requests = [Request(payload=frame.payload, product=frame.product) for _, frame in call]
+        requests = [
+            Request(payload=frame.payload, recipe=self._floor.recipe_of(frame)) for _, frame in call
+        ]
         try:
             answers = await self._scoring.score(requests)
         except UnavailableError as error:
@@ -238,19 +241,18 @@ class Inspector:
                 outage.over()
             await sleep(every_s, stop)
 
-    async def _refresh_cameras(self) -> None:
-        cameras = await asyncio.to_thread(self._recorder.cameras)
-        self._cameras = [camera.name for camera in cameras]
+    async def _refresh_floor(self) -> None:
+        self._floor = await asyncio.to_thread(self._recorder.floor)
 
     async def _reclaim(self) -> None:
         """Take over what other inspectors, or replies that were lost, left behind."""
-        if self._cameras and self._window.room and not self._suspects:
-            self._admit(await self._consumer.reclaim(self._cameras))
+        if self._floor.cameras and self._window.room and not self._suspects:
+            self._admit(await self._consumer.reclaim(self._floor.cameras))
 
     async def _move_drops(self) -> None:
         """Write the rows of frames that capture dropped."""
-        while self._cameras and (
-            drops := await self._consumer.drops(self._cameras, count=DROPS_COUNT)
+        while self._floor.cameras and (
+            drops := await self._consumer.drops(self._floor.cameras, count=DROPS_COUNT)
         ):
             await asyncio.to_thread(
                 self._recorder.record_drops, {drop.identity: drop.cause for drop in drops}

@@ -10,8 +10,9 @@ from inspection.domain.inspection import Inspection, Latencies, Verdict, judge
 from inspection.domain.ledger import Cause, Dropped, Entry, Inspected, Picture, Reason, Uninspected
 from inspection.domain.line import Camera, Line, PicturePolicy, Threshold, threshold_in_force
 from inspection.errors import InspectionError, UnavailableError
+from inspection.serving.floor import Floor
 from inspection.serving.request import Scored
-from inspection.store import ledger, lines, thresholds
+from inspection.store import ledger, lines, recipes, thresholds
 from inspection.store.database import Database
 from inspection.store.pictures import PictureStore
 from inspection.telemetry import logger
@@ -57,14 +58,16 @@ class Recorder:
         self._pictures = pictures
         self._clock = clock
 
-    def cameras(self) -> list[Camera]:
-        """Return the cameras whose frames are to be inspected.
+    def floor(self) -> Floor:
+        """Return the cameras whose frames are to be inspected, and the recipes in force.
 
         Raises:
             UnavailableError: the database does not answer.
         """
         with self._database.read() as connection:
-            return lines.list_cameras(connection)
+            return Floor(
+                cameras=lines.list_cameras(connection), recipes=recipes.list_recipes(connection)
+            )
 
     def record(self, findings: Sequence[Finding]) -> list[Entry]:
         """Judge and write findings; those that already have a row change nothing.

@@ -1,8 +1,10 @@
 """A running copy of the detector under Ray Serve: batching, and nothing else."""
 
 import asyncio
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
+from pathlib import Path
 
 from ray import serve
 
@@ -16,13 +18,29 @@ class Replica:
     """The deployment: several frames a call, several calls a batch, decoding beside computing."""
 
     def __init__(
-        self, *, checkpoint: str, device: str, threads: int, picture_limit_px: int
+        self,
+        *,
+        checkpoint: str,
+        sources: Mapping[str, str | None],
+        device: str,
+        threads: int,
+        picture_limit_px: int,
     ) -> None:
         # Only here: whoever deploys or calls replicas does without torch.
-        from inspection.model.detector import Detector
+        from inspection.model.detector import Detector, Sources
         from inspection.serving.scorer import Scorer
 
-        detector = Detector.load(checkpoint, device=device, threads=threads)
+        cache = sources["cache"]
+        detector = Detector.load(
+            checkpoint,
+            device=device,
+            threads=threads,
+            sources=Sources(
+                backbone=sources["backbone"],
+                text=sources["text"],
+                cache=None if cache is None else Path(cache),
+            ),
+        )
         self._scorer = Scorer(detector, picture_limit_px=picture_limit_px, threads=threads)
         # Always the same thread: OpenMP keeps helpers of its own for every thread that computes.
         self._computing = ThreadPoolExecutor(max_workers=1, thread_name_prefix="compute")

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from inspection.domain.inspection import AnomalyMap
+from inspection.domain.recipe import Recipe
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -10,8 +11,8 @@ class Request:
     """One encoded frame to score."""
 
     payload: bytes
-    #: Product on it, in words for the text encoder; None for the general word.
-    product: str | None
+    #: What the detector is told about the product on it.
+    recipe: Recipe
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,9 +15,6 @@ from inspection.serving.request import Answer, Refused, Request, Scored
 #: Pictures that go through the model at once; more would only cost memory and latency.
 FORWARD_PICTURES = 8
 
-#: Word for the text encoder when nobody said what is on the picture.
-GENERAL_PRODUCT = "object"
-
 
 class Scorer:
     """A detector with decoding in front; a bad picture does not harm its neighbours."""
@@ -41,8 +38,8 @@ class Scorer:
         open_positions = iter([i for i, answer in enumerate(answers) if answer is None])
         while positions := list(islice(open_positions, FORWARD_PICTURES)):
             images = [p for i in positions if not isinstance(p := pictures[i], Refused)]
-            products = [requests[i].product or GENERAL_PRODUCT for i in positions]
-            scored = self._detector.score(images, products)
+            recipes = [requests[i].recipe for i in positions]
+            scored = self._detector.score(images, recipes)
             for i, result in zip(positions, scored, strict=True):
                 grid = np.ascontiguousarray(result.grid, dtype="<f2")
                 taps, rows, columns = grid.shape

@@ -12,12 +12,17 @@ from ray.exceptions import RayError
 from ray.serve.exceptions import RayServeException
 from ray.serve.handle import DeploymentHandle
 
+from inspection.domain.recipe import Recipe
 from inspection.errors import UnavailableError
 from inspection.serving.replica import Replica
 from inspection.serving.request import Answer, Request
 
-#: Seconds the first call may take: the model may still be compiling or warming up.
+#: Seconds a call may take that is the first, or the first with its recipe: the model may still be
+#: warming up, and the sentences of a recipe are encoded when it is met first.
 FIRST_DEADLINE_S = 180.0
+
+#: Recipes that are remembered as met.
+MET_RECIPES_COUNT = 1024
 
 #: A call takes at most so many times the slowest recent one …
 DEADLINE_FACTOR = 20.0
@@ -44,11 +49,11 @@ class RayScoring:
     def __init__(self, handle: DeploymentHandle[Replica]) -> None:
         self._handle = handle
         self._recent_s: deque[float] = deque(maxlen=32)
+        self._met: set[Recipe] = set()
 
-    @property
-    def deadline_s(self) -> float:
-        """Seconds the next call may take."""
-        if not self._recent_s:
+    def deadline_s(self, requests: Sequence[Request]) -> float:
+        """Return how many seconds a call with `requests` may take."""
+        if not self._recent_s or not self._has_met(requests):
             return FIRST_DEADLINE_S
         return max(DEADLINE_FLOOR_S, DEADLINE_FACTOR * max(self._recent_s))
 
@@ -59,7 +64,7 @@ class RayScoring:
             UnavailableError: the replica died, failed or did not answer before the deadline.
         """
         begun_s = time.monotonic()
-        deadline_s = self.deadline_s
+        deadline_s = self.deadline_s(requests)
         try:
             task = asyncio.ensure_future(_answers(self._handle.score.remote(list(requests))))
             done, _ = await asyncio.wait({task}, timeout=deadline_s)
@@ -70,15 +75,22 @@ class RayScoring:
             answers = task.result()
         except (RayError, RayServeException) as error:
             raise UnavailableError(f"the replica failed: {_first_line(error)}") from error
-        self._recent_s.append(time.monotonic() - begun_s)
+        if self._has_met(requests):
+            self._recent_s.append(time.monotonic() - begun_s)
+        elif len(self._met) >= MET_RECIPES_COUNT:
+            self._met.clear()
+        self._met.update(request.recipe for request in requests)
         return answers
+
+    def _has_met(self, requests: Sequence[Request]) -> bool:
+        return self._met.issuperset(request.recipe for request in requests)
 
 
 async def probe(scoring: Scoring) -> bool:
     """Say whether a small blank picture is answered."""
     _, png = cv2.imencode(".png", np.full((16, 16, 3), 128, np.uint8))
     try:
-        await scoring.score([Request(payload=png.tobytes(), product=None)])
+        await scoring.score([Request(payload=png.tobytes(), recipe=Recipe())])
     except UnavailableError:
         return False
     return True

@@ -18,7 +18,7 @@ class Change:
     who: str
     #: created, changed or set.
     action: str
-    #: line, camera, product, channel or threshold.
+    #: line, camera, product, channel, threshold or recipe.
     thing: str
     #: Its name.
     name: str

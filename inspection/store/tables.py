@@ -128,8 +128,6 @@ products = Table(
     metadata,
     Column("id", Id, primary_key=True),
     Column("name", Text, nullable=False, unique=True),
-    #: Words that describe it and its defects, given to the model; a list, or NULL for the default.
-    Column("words", Json),
     #: Line that made it first; NULL when unknown.
     Column("line_id", Id, ForeignKey("lines.id")),
 )
@@ -151,6 +149,21 @@ thresholds = Table(
     Column("set_by", Text, nullable=False),
     Column("reason", Text, nullable=False),
     UniqueConstraint("scope", "version"),
+)
+
+recipes = Table(
+    "recipes",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("line_id", Id, ForeignKey("lines.id"), nullable=False),
+    Column("product", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    #: Phrases that follow the product's name; none withdraws the recipe.
+    Column("defects", Json, nullable=False),
+    Column("set_at", Moment, nullable=False),
+    Column("set_by", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    UniqueConstraint("line_id", "product", "version"),
 )
 
 ledger = Table(
@@ -310,7 +323,7 @@ audit = Table(
     Column("who", Text, nullable=False),
     #: created, changed or set.
     Column("action", String(32), nullable=False),
-    #: line, camera, product, threshold or channel.
+    #: line, camera, product, channel, threshold or recipe.
     Column("thing", String(32), nullable=False),
     Column("name", Text, nullable=False),
     Column("before", Json),

@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import median
 
+from inspection.domain.recipe import Recipe
 from inspection.model.detector import Detector
 from inspection.serving.request import Request
 from inspection.serving.scorer import FORWARD_PICTURES, Scorer
@@ -53,7 +54,7 @@ def one_picture_ms(scorer: Scorer, requests: Sequence[Request]) -> float:
 def main(pictures: str, checkpoint: str, threads: int, count: int) -> None:
     files = sorted(Path(pictures).glob("*.jpg"), key=lambda file: file.stem[::-1])
     requests = [
-        Request(payload=file.read_bytes(), product=file.stem[:-4].replace("-", " "))
+        Request(payload=file.read_bytes(), recipe=Recipe(product=file.stem[:-4].replace("-", " ")))
         for file in files
     ]
     detector = Detector.load(checkpoint, device="cpu", threads=threads)

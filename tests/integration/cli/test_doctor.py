@@ -57,3 +57,25 @@ def test_doctor_says_the_cure_of_every_fault(
     assert "set maxmemory-policy to noeviction" in findings(evicting)["stream server"][1]
     assert "INSPECTION_DATA_DIR: " in findings(nowhere)["disk"][1]
     assert "name a folder that this user may write" in findings(nowhere)["database"][1]
+
+
+def test_doctor_says_that_a_backbone_is_still_to_be_downloaded(
+    console: Console, referring_folder: Path, tmp_path: Path
+) -> None:
+    referring = console.having(CHECKPOINT=referring_folder, TEXT_TOWER=tmp_path)
+
+    there, elsewhere, gone = together(
+        [
+            (referring, ["doctor", "--json"]),
+            (referring.having(BACKBONE=tmp_path), ["doctor", "--json"]),
+            (console.having(CHECKPOINT=referring_folder), ["doctor", "--json"]),
+        ]
+    )
+
+    is_ok, sentence = findings(there)["checkpoint"]
+    assert is_ok
+    assert "its backbone nobody/has-downloaded-this is not on this machine yet" in sentence
+    assert findings(elsewhere)["checkpoint"] == (True, str(referring_folder))
+    is_ok, sentence = findings(gone)["checkpoint"]
+    assert not is_ok
+    assert "set INSPECTION_TEXT_TOWER to where it is" in sentence

@@ -16,6 +16,7 @@ lines:
     product: metal washer
     rule: {k: 2, n: 5}
     threshold: 0.7
+    recipes: [{product: metal washer, defects: [with a crack, with rust]}]
     stations:
       - name: top
         cameras:
@@ -29,7 +30,9 @@ def test_line_add_creates_what_is_not_there_and_changes_nothing_else(
     config = tmp_path / "site.yaml"
     config.write_text(SITE)
     first = console.run("line", "add", "--config", config)
-    config.write_text(SITE.replace("metal washer", "nut").replace("0.7", "0.9"))
+    changed = {"product: metal washer\n": "product: nut\n", "0.7": "0.9", "rust": "dents"}
+    for old, new in changed.items():
+        config.write_text(config.read_text().replace(old, new))
 
     again = console.run("line", "add", "--config", config)
 
@@ -46,6 +49,40 @@ def test_line_add_creates_what_is_not_there_and_changes_nothing_else(
     ]
     (threshold,) = shown.json["thresholds"]
     assert (threshold["scope"], threshold["value"]) == ("line=washers", 0.7)
+    (recipe,) = shown.json["recipes"]
+    assert (recipe["product"], recipe["version"]) == ("metal washer", 1)
+    assert recipe["defects"] == ["with a crack", "with rust"]
+
+
+def test_line_recipe_replaces_the_defects_and_says_what_is_in_force(site_console: Console) -> None:
+    command = ["line", "recipe", "line-1", "größere Scheibe [M5]"]
+    before = site_console.data(*command)
+
+    first = site_console.data(*command, "--defect", "with a crack", "--defect", " with  rust ")
+    second = site_console.data(*command, "--defect", "with [red] paint", "--reason", "new supplier")
+
+    assert (before["version"], before["defects"]) == (None, [])
+    assert (first["version"], first["defects"]) == (1, ["with a crack", "with rust"])
+    assert (second["version"], second["reason"]) == (2, "new supplier")
+    assert site_console.data(*command) == second
+    assert site_console.data("line", "show", "line-1")["recipes"] == [
+        {key: value for key, value in second.items() if key != "line"}
+    ]
+    assert "with [red] paint" in site_console.run("line", "show", "line-1").out
+
+
+def test_recipe_that_was_withdrawn_does_not_come_back_from_the_configuration(
+    console: Console, tmp_path: Path
+) -> None:
+    config = tmp_path / "site.yaml"
+    config.write_text(SITE)
+    console.run("line", "add", "--config", config)
+
+    withdrawn = console.data("line", "recipe", "washers", "metal washer", "--clear")
+    console.run("line", "add", "--config", config)
+
+    assert (withdrawn["version"], withdrawn["defects"]) == (2, [])
+    assert console.data("line", "recipe", "washers", "metal washer") == withdrawn
 
 
 def test_line_make_changes_a_line_over_and_tables_are_for_people(
@@ -66,6 +103,8 @@ def test_line_says_what_there_is_when_a_name_is_unknown(site_console: Console) -
         [
             (site_console, ["line", "show", "line-9"]),
             (site_console, ["line", "make", "line-9", "label"]),
+            (site_console, ["line", "recipe", "line-9", "label"]),
+            (site_console, ["line", "recipe", "line-9", "label", "--clear"]),
         ]
     )
 
@@ -86,12 +125,18 @@ def test_line_refuses_input_that_cannot_work_with_exit_code_2(
             (site_console, ["line", "add", "--config", tmp_path / "absent.yaml"]),
             (site_console, ["line", "make", "line-1", " "]),
             (site_console, ["line", "make", "line-1", "\udcff"]),
+            (site_console, ["line", "recipe", "line-1", "label", "--defect", " "]),
+            (site_console, ["line", "recipe", "line-1", "label", "--defect", "rust", "--clear"]),
+            (site_console, ["line", "recipe", "line-1", "", "--defect", "rust"]),
         ]
     )
 
-    assert [(one.code, one.out) for one in ended] == [(2, "")] * 4
+    assert [(one.code, one.out) for one in ended] == [(2, "")] * 7
     sentences = [one.sentence for one in ended]
     assert "lines[0].rules is not a known key" in sentences[0]
     assert "cannot read" in sentences[1]
     assert "a product needs a name" in sentences[2]
     assert "no text in UTF-8" in sentences[3]
+    assert "write for example 'with a missing screw'" in sentences[4]
+    assert "leave it out to set defects" in sentences[5]
+    assert "the product of a recipe needs a name" in sentences[6]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from inspection.model.checkpoint_folder import ADAPTERS_FILE
 from tests.integration.cli.console import Console, together
 
 pytestmark = pytest.mark.timeout(120)
@@ -75,12 +76,40 @@ def test_checkpoint_that_is_damaged_is_refused(
     damaged.mkdir()
     for file in checkpoint_folder.iterdir():
         (damaged / file.name).write_bytes(file.read_bytes())
-    (damaged / "head.safetensors").write_bytes(b"half")
+    (damaged / ADAPTERS_FILE).write_bytes(b"half")
 
     ended = console.having(CHECKPOINT=damaged).run("up", "--config", config)
 
     assert (ended.code, ended.out) == (2, "")
     assert "copy the whole folder again" in ended.sentence
+
+
+def test_parts_of_the_detector_that_are_not_there_are_named_before_anything_is_started(
+    console: Console, config: Path, checkpoint_folder: Path, referring_folder: Path, tmp_path: Path
+) -> None:
+    absent = tmp_path / "absent"
+
+    ended = together(
+        [
+            (
+                console.having(CHECKPOINT=checkpoint_folder, BACKBONE=absent),
+                ["up", "--config", config],
+            ),
+            (
+                console.having(CHECKPOINT=checkpoint_folder, TEXT_TOWER=f"ViT-B-32@{absent}"),
+                ["serve"],
+            ),
+            (console.having(CHECKPOINT=referring_folder), ["serve"]),
+        ]
+    )
+
+    assert [(one.code, one.out) for one in ended] == [(2, "")] * 3
+    sentences = [one.sentence for one in ended]
+    assert sentences[0] == f"INSPECTION_BACKBONE: {absent} is not there; correct the path"
+    assert sentences[1] == f"INSPECTION_TEXT_TOWER: {absent} is not there; correct the path"
+    assert sentences[2].startswith("INSPECTION_CHECKPOINT: ")
+    assert "set INSPECTION_TEXT_TOWER to where it is on this machine" in sentences[2]
+    assert not list(console.data_dir.rglob("*.log"))
 
 
 def test_servers_that_cannot_be_used_are_named_before_anything_is_started(

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,34 +11,32 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-import torch
 
 from inspection.domain.frame import Frame, FrameIdentity
 from inspection.domain.line import OverflowPolicy, Scope
+from inspection.domain.recipe import Recipe
 from inspection.errors import UnavailableError
-from inspection.model.checkpoint import Network, save_checkpoint
 from inspection.model.detector import Detector
 from inspection.serving.inspector import BLOCK_MS, Inspector
 from inspection.serving.recorder import Recorder
 from inspection.serving.request import Answer, Request
 from inspection.serving.scorer import Scorer
-from inspection.store import lines, thresholds
+from inspection.store import inspections, lines, recipes, thresholds
 from inspection.store.database import Database
 from inspection.store.pictures import PictureStore
 from inspection.stream.connection import Client, connect, connect_async
 from inspection.stream.consumer import Consumer
 from inspection.stream.producer import Producer
 from tests import factories
-from tests.tiny import TINY
+from tests.tiny import save_tiny
 
 CAMERA = "cam-1"
 
 
 @pytest.fixture(scope="session")
 def scorer(tmp_path_factory: pytest.TempPathFactory) -> Scorer:
-    torch.manual_seed(7)
-    folder = tmp_path_factory.mktemp("checkpoint")
-    save_checkpoint(folder, TINY, Network(TINY).eval(), card="made by a test")
+    # With these random weights scores are not all but 1, so that recipes make a difference.
+    folder = save_tiny(tmp_path_factory.mktemp("checkpoint"), seed=15)
     detector = Detector.load(folder, device="cpu", threads=1)
     return Scorer(detector, picture_limit_px=1_000_000, threads=1)
 
@@ -53,9 +51,12 @@ class Replicas:
     #: Payloads that end the replica whenever they are in a call.
     deadly: set[bytes] = field(default_factory=set)
     calls: list[int] = field(default_factory=list)
+    #: Of the newest call.
+    recipes: list[Recipe] = field(default_factory=list)
 
     async def score(self, requests: Sequence[Request]) -> list[Answer]:
         self.calls.append(len(requests))
+        self.recipes = [request.recipe for request in requests]
         if self.is_out or any(request.payload in self.deadly for request in requests):
             raise UnavailableError("the replica is gone")
         pictures = await asyncio.to_thread(self.scorer.decode, requests)
@@ -96,6 +97,18 @@ class Floor:
                 by="test",
                 reason="test",
             )
+
+    def recipe(self, recipe: Recipe) -> None:
+        with self.database.write() as connection:
+            recipes.set_recipe(
+                connection, "line-1", recipe, at=datetime.now(UTC), by="test", reason="test"
+            )
+
+    def scores(self) -> list[float]:
+        """Return the scores recorded so far, the newest first."""
+        with self.database.read() as connection:
+            rows = inspections.history(connection, inspections.HistoryQuery(limit=1000))
+        return [row.score for row in rows]
 
     @asynccontextmanager
     async def inspector(
@@ -138,9 +151,9 @@ async def eventually(is_true: Callable[[], bool], *, timeout_s: float = 40.0) ->
             await asyncio.sleep(0.02)
 
 
-@pytest.fixture
-def floor(redis_url: str, sqlite_url: str, tmp_path: Path, scorer: Scorer) -> Iterator[Floor]:
-    with closing(Database.open(sqlite_url)) as database, connect(redis_url) as client:
+@contextmanager
+def floor_on(database_url: str, redis_url: str, pictures: Path, scorer: Scorer) -> Iterator[Floor]:
+    with closing(Database.open(database_url)) as database, connect(redis_url) as client:
         client.flushall()
         with database.write() as connection:
             lines.create_missing(connection, factories.site(), at=factories.NOON, by="test")
@@ -153,5 +166,19 @@ def floor(redis_url: str, sqlite_url: str, tmp_path: Path, scorer: Scorer) -> It
             database=database,
             producer=producer,
             replicas=Replicas(scorer),
-            pictures=tmp_path / "pictures",
+            pictures=pictures,
         )
+
+
+@pytest.fixture
+def floor(redis_url: str, sqlite_url: str, tmp_path: Path, scorer: Scorer) -> Iterator[Floor]:
+    with floor_on(sqlite_url, redis_url, tmp_path / "pictures", scorer) as floor:
+        yield floor
+
+
+@pytest.fixture
+def postgres_floor(
+    redis_url: str, postgres_database_url: str, tmp_path: Path, scorer: Scorer
+) -> Iterator[Floor]:
+    with floor_on(postgres_database_url, redis_url, tmp_path / "pictures", scorer) as floor:
+        yield floor

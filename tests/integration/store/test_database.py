@@ -17,8 +17,9 @@ from sqlalchemy.exc import IntegrityError
 
 from inspection.errors import ConfigurationError, InspectionError, UnavailableError
 from inspection.store import database as database_module
-from inspection.store import tables
+from inspection.store import lines, recipes, tables
 from inspection.store.database import Database, migrations_folder
+from tests import factories
 from tests.factories import NOON
 from tests.servers import free_port
 
@@ -27,11 +28,28 @@ MIGRATE = (
     "Database.open(sys.argv[1]).migrate()"
 )
 CHANNEL = {"name": "log", "kind": "log"}
+#: Beginning of a migration that follows the newest one.
+NEXT = (
+    "from alembic import op\n"
+    "import sqlalchemy as sa\n"
+    f"revision, down_revision = '9001', '{Database.head()}'\n"
+    "branch_labels, depends_on = None, None\n"
+)
 
 
 def count(database: Database) -> int:
     with database.read() as connection:
         return connection.scalar(select(func.count()).select_from(tables.channels)) or 0
+
+
+def emptied(url: str, folder: Path) -> str:
+    """Return the URL of a database of the same kind without tables."""
+    if not url.startswith("postgresql"):
+        return f"sqlite:///{folder}/new/inspection.sqlite"
+    with closing(Database.open(url)) as database, database.write() as connection:
+        connection.execute(text("DROP SCHEMA public CASCADE"))
+        connection.execute(text("CREATE SCHEMA public"))
+    return url
 
 
 def test_migrated_tables_are_those_of_the_program(database: Database) -> None:
@@ -55,13 +73,7 @@ def test_migrating_again_changes_nothing(database: Database) -> None:
 def test_migrating_works_from_several_processes_at_once(
     tmp_path: Path, request: pytest.FixtureRequest, database_url: str
 ) -> None:
-    url = f"sqlite:///{tmp_path}/new/inspection.sqlite"
-    if database_url.startswith("postgresql"):
-        url = database_url
-        with closing(Database.open(url)) as emptied, emptied.write() as connection:
-            connection.execute(text("DROP SCHEMA public CASCADE"))
-            connection.execute(text("CREATE SCHEMA public"))
-
+    url = emptied(database_url, tmp_path)
     processes = [
         subprocess.Popen(
             [sys.executable, "-c", MIGRATE, url],
@@ -100,17 +112,16 @@ def test_migrating_works_from_several_threads_at_once(tmp_path: Path) -> None:
 def test_migration_that_fails_leaves_the_tables_as_they_were(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    head = Database.head()
     folder = shutil.copytree(migrations_folder(), tmp_path / "migrations")
-    (folder / "versions" / "0002_broken.py").write_text(
-        "from alembic import op\n"
-        "import sqlalchemy as sa\n"
-        "revision, down_revision, branch_labels, depends_on = '0002', '0001', None, None\n"
+    broken = (
         "def upgrade():\n"
         "    op.create_table('extra', sa.Column('id', sa.Integer()))\n"
         "    op.add_column('lines', sa.Column('extra', sa.Integer()))\n"
         "    op.execute('DELETE FROM channels')\n"
         "    raise ZeroDivisionError\n"
     )
+    (folder / "versions" / "9001_broken.py").write_text(NEXT + broken)
     monkeypatch.setattr(database_module, "migrations_folder", lambda: folder)
     with database.write() as connection:
         connection.execute(insert(tables.channels), CHANNEL)
@@ -120,7 +131,7 @@ def test_migration_that_fails_leaves_the_tables_as_they_were(
 
     with database.read() as connection:
         assert compare_metadata(MigrationContext.configure(connection), tables.metadata) == []
-    assert database.revision() == "0001"
+    assert database.revision() == head
     assert count(database) == 1
 
 
@@ -128,11 +139,8 @@ def test_migration_that_rebuilds_a_table_keeps_the_rows_that_refer_to_it(
     site_database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = shutil.copytree(migrations_folder(), tmp_path / "migrations")
-    (folder / "versions" / "0002_rebuild.py").write_text(
-        "from alembic import op\n"
-        "import sqlalchemy as sa\n"
-        "revision, down_revision, branch_labels, depends_on = '0002', '0001', None, None\n"
-        "def upgrade():\n"
+    (folder / "versions" / "9001_rebuild.py").write_text(
+        NEXT + "def upgrade():\n"
         "    with op.batch_alter_table('lines') as batch:\n"
         "        batch.alter_column('rule_k', type_=sa.BigInteger())\n"
     )
@@ -144,6 +152,29 @@ def test_migration_that_rebuilds_a_table_keeps_the_rows_that_refer_to_it(
         assert connection.scalar(select(func.count()).select_from(tables.stations)) == 3
         if site_database.is_sqlite:
             assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar() == 1
+
+
+def test_database_of_the_first_version_gets_recipes_and_keeps_its_rows(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = shutil.copytree(migrations_folder(), tmp_path / "migrations")
+    for path in (first / "versions").glob("*.py"):
+        if not path.name.startswith("0001_"):
+            path.unlink()
+    with closing(Database.open(emptied(database_url, tmp_path))) as database:
+        with monkeypatch.context() as patch:
+            patch.setattr(database_module, "migrations_folder", lambda: first)
+            database.migrate()
+        with database.write() as connection:
+            lines.create_missing(connection, factories.site(), at=NOON, by="test")
+
+        database.migrate()
+
+        with database.read() as connection:
+            assert lines.list_lines(connection) == [factories.line()]
+            assert connection.scalars(select(tables.products.c.name)).all() == ["washer"]
+            assert recipes.list_recipes(connection) == []
+            assert compare_metadata(MigrationContext.configure(connection), tables.metadata) == []
 
 
 def test_check_names_the_cure_when_there_are_no_tables(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from inspection.domain.line import (
     PicturePolicy,
     Source,
 )
+from inspection.domain.recipe import Recipe
 from inspection.domain.site import Channel
 from inspection.errors import ConfigurationError
 
@@ -27,6 +28,11 @@ lines:
     pictures: all
     sample_rate: 0.5
     threshold: 0.7
+    recipes:
+      - {product: floor tile, defects: [with a crack, "  with a\tblowhole "]}
+      - product: object
+        defects:
+          - stained
     stations:
       - name: top
         cameras:
@@ -90,6 +96,10 @@ def with_line(**keys: Any) -> str:
     return yaml.safe_dump({"lines": [line]})
 
 
+def with_recipe(**keys: Any) -> str:
+    return with_line(recipes=[{"product": "tile", "defects": ["with a crack"], **keys}])
+
+
 def with_channel(**keys: Any) -> str:
     content = yaml.safe_load(with_line())
     return yaml.safe_dump({**content, "channels": [{"name": "hook", "kind": "webhook", **keys}]})
@@ -108,6 +118,15 @@ def test_site_file_gives_lines_and_their_first_thresholds(tmp_path: Path) -> Non
             sample_rate=0.5,
         ),
     )
+
+
+def test_site_file_gives_the_first_recipes_of_a_line(tmp_path: Path) -> None:
+    assert read(tmp_path, EVERY_KEY).recipes == {
+        "tiles": (
+            Recipe(product="floor tile", defects=("with a crack", "with a blowhole")),
+            Recipe(product="object", defects=("stained",)),
+        )
+    }
 
 
 def test_site_file_gives_cameras_with_every_key(tmp_path: Path) -> None:
@@ -178,6 +197,7 @@ def test_site_file_fills_in_what_nobody_needs_to_say(tmp_path: Path) -> None:
     assert site_file.site.lines == (Line(name="tiles"),)
     assert site_file.site.channels == ()
     assert site_file.thresholds == {}
+    assert site_file.recipes == {}
 
 
 @pytest.mark.parametrize(
@@ -226,6 +246,7 @@ def test_absolute_path_stays_as_it_is(tmp_path: Path) -> None:
         (with_camera(usb=0, shutter=3), "lines[0].stations[0].cameras[0].shutter"),
         (with_camera(folder={"path": "a", "deep": True}), "cameras[0].folder.deep"),
         (with_camera(simulated={"product": "metal washer", "x": 1}), "cameras[0].simulated.x"),
+        (with_recipe(words="cracked"), "lines[0].recipes[0].words"),
         (with_channel(url="https://a.example", retries=3), "channels[0].retries"),
     ],
 )
@@ -244,6 +265,7 @@ def test_unknown_key_is_named_with_those_that_are_known(
         ("{}", "lines is missing"),
         (with_camera(folder={"recursive": True}), "cameras[0].folder.path is missing"),
         (with_line(stations=[{"cameras": [{"name": "cam-1", "usb": 0}]}]), "stations[0].name"),
+        (with_line(recipes=[{"product": "tile"}]), "recipes[0].defects is missing"),
         (with_channel(), "`url`"),
     ],
 )
@@ -278,6 +300,17 @@ def test_missing_key_is_named(tmp_path: Path, text: str, key: str) -> None:
         (with_line(rule={"k": 3, "n": 2}), "lines[0].rule: alert rule 3 of 2: take 1 <= k <= n"),
         (with_line(rule={"k": 0}), "lines[0].rule"),
         (with_line(rule={"group_s": float("inf")}), "lines[0].rule.group_s"),
+        (with_recipe(product=" "), "lines[0].recipes[0].product"),
+        (with_recipe(defects=[]), "lines[0].recipes[0].defects"),
+        (with_recipe(defects="with a crack"), "lines[0].recipes[0].defects"),
+        (with_recipe(defects=["a", ""]), "lines[0].recipes[0].defects: the defect '' says nothing"),
+        (with_recipe(defects=["a" * 101]), "recipes[0].defects: the defect 'aaa"),
+        (with_recipe(defects=["a\0b"]), "holds control characters"),
+        (with_recipe(defects=[f"crack {n}" for n in range(21)]), "name 20 at most"),
+        (
+            with_line(recipes=[{"product": "tile", "defects": [d]} for d in ("a", "b")]),
+            "lines[0].recipes: product 'tile' is there 2 times",
+        ),
         (with_channel(url="ftp://a.example"), "channel 'hook'"),
         (with_channel(url="https://a.example", kind="pigeon"), "channels[0].kind"),
         (with_channel(url="https://a.example", secret="%"), "`secret` cannot sign"),  # noqa: S106
