@@ -113,4 +113,3 @@ class Detector:
         if self._precision == "bfloat16":
             return torch.autocast(self._device.type, torch.bfloat16)
         return nullcontext()
-
