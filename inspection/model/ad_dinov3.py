@@ -1,8 +1,9 @@
 """AD-DINOv3: adapters in both modalities and an anomaly-aware class token (arXiv 2509.14084).
 
 The published code is reproduced number by number with ``text_stack="interleave"`` and
-``linear="first"``. What the paper's figure draws instead, both layers with a residual connection,
-is ``linear="second", has_residual=True``; a projection then brings the text to the tokens' width.
+``linear="first"``: it trains one layer of each adapter. By default both layers are used, as the
+paper's figure draws them, and a projection brings the text to the tokens' width; the figure's
+residual connection is ``has_residual=True``.
 """
 
 from dataclasses import dataclass
@@ -39,8 +40,8 @@ class AdDinov3Config:
     taps_count: int = 4
     #: How the two adapted text vectors become a matrix of two columns.
     text_stack: TextStack = "stack"
-    #: Which layer of the adapters answers; the published code trains the first.
-    linear: Linear = "first"
+    #: Which layer of the adapters answers; the published code trains the first alone.
+    linear: Linear = "second"
     #: Whether adapted tokens are added to the tokens; only with the second layer.
     has_residual: bool = False
 

@@ -34,14 +34,14 @@ VARIANTS: dict[str, tuple[str, dict[str, Any], float]] = {
     "ava-dino, second linear of text": ("ava-dino", {"text_linear": "second"}, 1e-3),
     "ava-dino, rate 1e-4": ("ava-dino", {}, 1e-4),
     "ad-dinov3": ("ad-dinov3", {}, 1e-3),
-    "ad-dinov3, interleaved text (published)": ("ad-dinov3", {"text_stack": "interleave"}, 1e-3),
-    "ad-dinov3, second linear": ("ad-dinov3", {"linear": "second"}, 1e-3),
-    "ad-dinov3, second linear, residual": (
+    "ad-dinov3, residual": ("ad-dinov3", {"has_residual": True}, 1e-3),
+    "ad-dinov3, first linear": ("ad-dinov3", {"linear": "first"}, 1e-3),
+    "ad-dinov3, first linear, interleaved text (published)": (
         "ad-dinov3",
-        {"linear": "second", "has_residual": True},
+        {"linear": "first", "text_stack": "interleave"},
         1e-3,
     ),
-    "ad-dinov3, rate 1e-4": ("ad-dinov3", {}, 1e-4),
+    "ad-dinov3, first linear, rate 1e-4": ("ad-dinov3", {"linear": "first"}, 1e-4),
 }
 PHOTOGRAPHS = ("coffee_leaf", "fabric")
 FIGURES = ("i_auroc", "p_auroc", "p_ap", "aupro_30")

@@ -27,7 +27,7 @@ PUBLISHED: dict[str, Head] = {
         AvaDinoConfig(token_width=1024, adapter_width=768, text_width=768, text_stack="interleave")
     ),
     "ad-dinov3": AdDinov3(
-        AdDinov3Config(token_width=1024, text_width=768, text_stack="interleave")
+        AdDinov3Config(token_width=1024, text_width=768, text_stack="interleave", linear="first")
     ),
 }
 NARROW = {"token_width": 8, "text_width": 6, "taps_count": 3}
@@ -40,8 +40,8 @@ VARIANTS: dict[str, Head] = {
         AvaDinoConfig(**NARROW, adapter_width=4, text_linear="second")
     ),
     "ad-dinov3": AdDinov3(AdDinov3Config(**NARROW)),
-    "ad-dinov3, second linear": AdDinov3(AdDinov3Config(**NARROW, linear="second")),
-    "ad-dinov3, residual": AdDinov3(AdDinov3Config(**NARROW, linear="second", has_residual=True)),
+    "ad-dinov3, first linear": AdDinov3(AdDinov3Config(**NARROW, linear="first")),
+    "ad-dinov3, residual": AdDinov3(AdDinov3Config(**NARROW, has_residual=True)),
 }
 
 
@@ -195,4 +195,4 @@ def test_draw_map_is_the_mean_of_the_taps_probabilities() -> None:
 
 def test_residual_on_a_layer_of_another_width_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="linear = second"):
-        AdDinov3Config(**NARROW, has_residual=True)
+        AdDinov3Config(**NARROW, linear="first", has_residual=True)
