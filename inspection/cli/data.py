@@ -88,7 +88,7 @@ def device_of(name: str) -> str:
     return str(usable_device(name))
 
 
-def progress_bar() -> Progress:
+def progress_bar(*, is_shown: bool = True) -> Progress:
     """Return a progress bar on stderr, which is only there on a terminal."""
     console = Console(stderr=True)
     return Progress(
@@ -97,5 +97,5 @@ def progress_bar() -> Progress:
         MofNCompleteColumn(),
         TimeRemainingColumn(),
         console=console,
-        disable=not console.is_terminal,
+        disable=not (is_shown and console.is_terminal),
     )

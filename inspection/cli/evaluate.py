@@ -65,7 +65,11 @@ def evaluate(  # noqa: PLR0913 - one option a choice
     subject = report.Subject(
         checkpoint=checkpoint, method=description["method"], device=data.device_of(device)
     )
-    found = Sources(backbone=settings.backbone, text=settings.text_tower)
+    found = Sources(
+        backbone=settings.backbone and data.anchored(settings.backbone),
+        text=settings.text_tower and data.anchored(settings.text_tower),
+        cache=settings.cache_dir,
+    )
     detector = Detector.load(checkpoint, device=subject.device, sources=found)
     options = EvaluationOptions(
         batch_count=batch,

@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,11 +14,28 @@ from inspection.model.checkpoint_folder import POCKET
 
 if TYPE_CHECKING:
     from inspection.training.adaptation import Adaptation, Adapted
-    from inspection.training.adapters import Epoch, Group
+    from inspection.training.datasets import Dataset
+    from inspection.training.plan import Epoch, Group
 
-#: Text tower and image size that belong to a backbone other than the packaged one.
-_TEXT, _IMAGE_SIZE_PX = "ViT-L-14-336-quickgelu@openai", 512
-_POCKET_IMAGE_SIZE_PX = 256
+
+@dataclass(frozen=True, kw_only=True)
+class _Defaults:
+    """What belongs to a backbone."""
+
+    text: str
+    #: The text tower as the published codes compute it.
+    published_text: str
+    image_size_px: int
+    rate: float
+
+
+_POCKET = _Defaults(text=POCKET, published_text=POCKET, image_size_px=256, rate=1e-3)
+_LARGE = _Defaults(
+    text="ViT-L-14-336-quickgelu@openai",
+    published_text="ViT-L-14-336@openai",
+    image_size_px=512,
+    rate=1e-4,
+)
 
 
 def add_to(app: typer.Typer) -> None:
@@ -52,24 +70,30 @@ def train(  # noqa: PLR0913 - one option a choice
         typer.Option(metavar="KEY=VALUE", help="a value of the head, as text_stack=interleave"),
     ] = None,
     published: Annotated[
-        bool, typer.Option(help="compute exactly what the published code computes")
+        bool, typer.Option(help="head, text tower and plan of the published code, where unset")
     ] = False,
-    epochs: Annotated[int, typer.Option(min=1, max=10_000)] = 20,
-    batch: Annotated[int, typer.Option(min=1, max=65_536, help="images of a step")] = 64,
+    epochs: Annotated[int | None, typer.Option(min=1, max=10_000, help="unset: 20")] = None,
+    batch: Annotated[
+        int | None, typer.Option(min=1, max=65_536, help="images of a step; unset: 64")
+    ] = None,
     rate: Annotated[
         float | None,
-        typer.Option(min=1e-9, max=1.0, help="learning rate; unset: 1e-3, or the published one"),
+        typer.Option(
+            min=1e-9, max=1.0, help="learning rate; unset: 1e-3 with pocket, 1e-4 with others"
+        ),
     ] = None,
     validation: Annotated[
-        float, typer.Option(min=0.0, max=0.9, help="share of the images that chooses the epoch")
-    ] = 0.1,
+        float | None,
+        typer.Option(min=0.0, max=0.9, help="share of images that chooses the epoch; unset: 0.1"),
+    ] = None,
     patience: Annotated[
-        int, typer.Option(min=0, help="epochs without a better one, after which it ends; 0: never")
-    ] = 5,
+        int | None,
+        typer.Option(min=0, help="epochs without a better one that end it; 0: none; unset: 5"),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     device: Annotated[str, typer.Option(help=data.DEVICE_HELP)] = "auto",
     chunk: Annotated[
-        int, typer.Option(min=1, max=4096, help="images in memory at once; less for a small GPU")
+        int, typer.Option(min=1, max=4096, help="images computed at once; less for a small GPU")
     ] = 16,
     threads: Annotated[int, typer.Option(min=1, max=256, help="threads that read images")] = 2,
     cache: Annotated[
@@ -86,43 +110,50 @@ def train(  # noqa: PLR0913 - one option a choice
     Example: inspection train --method ava-dino --data visa=/data/VisA --out checkpoints/visa
     """
     settings = context.begin("train")
-    is_pocket = backbone == POCKET
-    datasets = data.opened(sources, data.names(categories))
+    opened = data.opened(sources, data.names(categories))
     # torch is loaded from here on.
-    from inspection.model.methods import METHODS, PUBLISHED, PUBLISHED_RATES
-    from inspection.training.adaptation import Adaptation, join_group
-    from inspection.training.adapters import Plan
+    from inspection.model.methods import METHODS, PUBLISHED
+    from inspection.training.adaptation import Adaptation, in_group, trainable
     from inspection.training.features import Extraction
+    from inspection.training.plan import PUBLISHED_PLANS, Plan
 
     if method not in METHODS:
         raise ConfigurationError(f"--method: {method!r} is unknown; choose {' or '.join(METHODS)}")
-    group, device = join_group(data.device_of(device))
-    adaptation = Adaptation(
-        name=out.resolve().name,
-        method=method,
-        backbone=data.anchored(backbone),
-        text=data.anchored(text or (POCKET if is_pocket else _TEXT)),
-        datasets=datasets,
-        extraction=Extraction(
-            image_size_px=image_size or (_POCKET_IMAGE_SIZE_PX if is_pocket else _IMAGE_SIZE_PX),
-            cache=cache or settings.cache_dir / "features",
-            device=device,
-            threads_count=threads,
-            is_strict=strict,
-        ),
-        plan=Plan(
-            epochs_count=epochs,
-            batch_count=batch,
-            rate=rate or (PUBLISHED_RATES[method] if published else Plan.rate),
-            validation_share=validation,
-            patience_epochs=patience,
-            seed=seed,
-            chunk_count=chunk,
-        ),
-        head=(dict(PUBLISHED[method]) if published else {}) | _values(head or []),
-        command=shlex.join(["inspection", *sys.argv[1:]]),
-    )
-    adapted = _watched(adaptation, out, group)
+    datasets = [trainable(dataset) for dataset in opened]
+    default = _POCKET if backbone == POCKET else _LARGE
+    planned = PUBLISHED_PLANS[method] if published else Plan(rate=default.rate)
+    given = {
+        "epochs_count": epochs,
+        "batch_count": batch,
+        "rate": rate,
+        "validation_share": validation,
+        "patience_epochs": patience,
+    }
+    changed: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    plan = replace(planned, seed=seed, chunk_count=chunk, **changed)
+    text = text or (default.published_text if published else default.text)
+    with in_group(data.device_of(device)) as (group, group_device):
+        if group.is_first:
+            _say_remarks(datasets)
+        adaptation = Adaptation(
+            name=out.resolve().name,
+            method=method,
+            backbone=data.anchored(backbone),
+            text=data.anchored(text),
+            datasets=datasets,
+            extraction=Extraction(
+                image_size_px=image_size or default.image_size_px,
+                cache=cache or settings.cache_dir,
+                device=group_device,
+                batch_count=chunk,
+                threads_count=threads,
+                is_strict=strict,
+            ),
+            plan=plan,
+            head=(dict(PUBLISHED[method]) if published else {}) | _values(head or []),
+            command=shlex.join(["inspection", *sys.argv[1:]]),
+        )
+        adapted = _watched(adaptation, out, group)
     if group.is_first:
         output.show_object(
             {
@@ -143,7 +174,7 @@ def _watched(adaptation: "Adaptation", out: Path, group: "Group") -> "Adapted":
     from inspection.training.adaptation import Watch, adapt
 
     count = sum(len(dataset.samples) for dataset in adaptation.datasets)
-    with data.progress_bar() as progress:
+    with data.progress_bar(is_shown=group.is_first) as progress:
         features = progress.add_task("features", total=count)
         steps = progress.add_task("training", total=None)
 
@@ -160,6 +191,12 @@ def _watched(adaptation: "Adaptation", out: Path, group: "Group") -> "Adapted":
             on_epoch=on_epoch,
         )
         return adapt(adaptation, out, watch, group)
+
+
+def _say_remarks(datasets: "list[Dataset]") -> None:
+    for dataset in datasets:
+        for remark in dataset.remarks:
+            output.say(f"{dataset.name}: {remark}")
 
 
 def _values(texts: list[str]) -> dict[str, Any]:

@@ -5,14 +5,16 @@ adapters.safetensors   the weights of the head
 card.md                where the weights come from and what they reach
 
 Backbone and text tower stay where they are: the folder says where they come from and what their
-fingerprints are, and a detector is not built from others. Adapters are half precision on disk and
-float32 in memory. The content hash, SHA-256 over configuration and adapters, therefore covers the
-whole detector; it is the identity that inspections are stored with.
+fingerprints are, and a detector is not built from others. The content hash, SHA-256 over
+configuration and adapters, therefore covers the whole detector; it is the identity that inspections
+are stored with. Adapters are float32 in memory and, where they were trained here, half precision
+on disk.
 """
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,29 +81,68 @@ class Checkpoint:
     content_hash: str
 
 
-def save_checkpoint(folder: Path, config: CheckpointConfig, head: nn.Module, *, card: str) -> str:
-    """Write a checkpoint folder and return its content hash; what was there is replaced."""
-    folder.mkdir(parents=True, exist_ok=True)
-    adapters = folder / ADAPTERS_FILE
-    save_file(_halved(head), adapters)
-    # safetensors makes files that nobody else may read.
-    adapters.chmod(_READABLE_BY_ALL)
+def save_checkpoint(
+    folder: Path,
+    config: CheckpointConfig,
+    head: nn.Module,
+    *,
+    card: str,
+    precision: torch.dtype = torch.float16,
+) -> str:
+    """Write a checkpoint folder and return its content hash; what was there is replaced.
+
+    Raises:
+        CheckpointError: the folder cannot be written.
+    """
+    described = {"format": FORMAT, "method": method_of(config.head), **dataclasses.asdict(config)}
+    adapters, configuration = folder / ADAPTERS_FILE, folder / CONFIG_FILE
+    partial = {path: path.with_suffix(".partial") for path in (adapters, configuration)}
+    with _written(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file(_stored(head, precision), partial[adapters])
+        # safetensors makes files that nobody else may read.
+        partial[adapters].chmod(_READABLE_BY_ALL)
+        found_hash = content_hash(described, partial[adapters])
+        partial[configuration].write_text(
+            json.dumps({**described, "content_hash": found_hash}, indent=2) + "\n",
+            encoding="utf-8",
+        )
+        # What was there is whole until now, also on a full disk.
+        for path, written in partial.items():
+            written.replace(path)
     save_card(folder, card)
-    described = {
-        "format": FORMAT,
-        "method": method_of(config.head),
-        **dataclasses.asdict(config),
-    }
-    found_hash = content_hash(described, folder)
-    (folder / CONFIG_FILE).write_text(
-        json.dumps({**described, "content_hash": found_hash}, indent=2) + "\n", encoding="utf-8"
-    )
     return found_hash
 
 
 def save_card(folder: Path, card: str) -> None:
-    """Write a checkpoint's card, which the content hash does not cover."""
-    (folder / CARD_FILE).write_text(card, encoding="utf-8")
+    """Write a checkpoint's card, which the content hash does not cover.
+
+    Raises:
+        CheckpointError: the folder cannot be written.
+    """
+    with _written(folder):
+        (folder / CARD_FILE).write_text(card, encoding="utf-8")
+
+
+def claim(folder: Path) -> None:
+    """Make a folder for a checkpoint.
+
+    Raises:
+        CheckpointError: there is a checkpoint in it, or it cannot be made.
+    """
+    if (folder / CONFIG_FILE).exists():
+        raise CheckpointError(f"{folder} holds a finished checkpoint; write to another folder")
+    with _written(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+
+
+@contextmanager
+def _written(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise CheckpointError(f"{folder} cannot be written: {reason}") from error
 
 
 def load_checkpoint(
@@ -164,8 +205,8 @@ def _load_adapters(head: Head, path: Path) -> None:
         raise CheckpointError(f"{path} does not fit the configuration: {error}") from error
 
 
-def _halved(part: nn.Module) -> dict[str, Tensor]:
+def _stored(part: nn.Module, precision: torch.dtype) -> dict[str, Tensor]:
     return {
-        name: tensor.detach().to("cpu", torch.float16).contiguous()
+        name: tensor.detach().to("cpu", precision).contiguous()
         for name, tensor in part.state_dict().items()
     }

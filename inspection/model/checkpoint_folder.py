@@ -47,7 +47,7 @@ def read_description(folder: Path) -> tuple[dict[str, Any], str]:
         raise CheckpointError(f"{folder / ADAPTERS_FILE} is missing; copy the whole folder again")
     stored_hash = described.pop("content_hash", None)
     try:
-        found_hash = content_hash(described, folder)
+        found_hash = content_hash(described, folder / ADAPTERS_FILE)
     except OSError as error:
         raise CheckpointError(f"{error.filename} cannot be read: {error.strerror}") from error
     if stored_hash != found_hash:
@@ -58,10 +58,10 @@ def read_description(folder: Path) -> tuple[dict[str, Any], str]:
     return described, found_hash
 
 
-def content_hash(described: dict[str, Any], folder: Path) -> str:
-    """Return the SHA-256 over a configuration and the folder's adapters, hexadecimal."""
+def content_hash(described: dict[str, Any], adapters: Path) -> str:
+    """Return the SHA-256 over a configuration and the file of adapters, hexadecimal."""
     digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode())
-    with (folder / ADAPTERS_FILE).open("rb") as file:
+    with adapters.open("rb") as file:
         digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()
 

@@ -80,9 +80,14 @@ def compare(cls: Tensor, patches: Tensor, text: Tensor) -> tuple[Tensor, Tensor,
 
     ``cls`` is ``(B, D)`` and ``patches`` ``(B, N, D)``, unit vectors; ``text`` is ``(B, D, 2)``.
     """
-    by_text = TEXT_SCALE * patches @ text  # (B, N, 2)
-    awareness = AWARENESS_SCALE * (patches @ cls[:, :, None])[..., 0]
-    return by_text[..., 1] - by_text[..., 0], awareness, TEXT_SCALE * (cls[:, None] @ text)[:, 0]
+    # In float32 also where the adapters compute in half precision: logits are differences of
+    # numbers a hundred times as large.
+    with torch.autocast(patches.device.type, enabled=False):
+        cls, patches, text = cls.float(), patches.float(), text.float()
+        by_text = TEXT_SCALE * patches @ text  # (B, N, 2)
+        awareness = AWARENESS_SCALE * (patches @ cls[:, :, None])[..., 0]
+        by_cls = TEXT_SCALE * (cls[:, None] @ text)[:, 0]
+    return by_text[..., 1] - by_text[..., 0], awareness, by_cls
 
 
 def draw_map(grid: Tensor, size_px: tuple[int, int]) -> Tensor:

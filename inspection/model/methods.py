@@ -26,8 +26,6 @@ PUBLISHED: Mapping[str, Mapping[str, Any]] = {
     "ava-dino": {"text_stack": "interleave", "text_linear": "first", "routing": "per-tap"},
     "ad-dinov3": {"text_stack": "interleave", "linear": "first", "has_residual": False},
 }
-#: The learning rates of the published codes.
-PUBLISHED_RATES: Mapping[str, float] = {"ava-dino": 1e-4, "ad-dinov3": 1e-5}
 
 
 def make_head(config: HeadConfig) -> Head:
@@ -48,13 +46,15 @@ def head_config(
     Raises:
         ConfigurationError: there is no such method, or it has no such value.
     """
-    if method not in _CONFIGS:
-        raise ConfigurationError(f"there is no method {method!r}; choose {' or '.join(METHODS)}")
     sizes: dict[str, Any] = {
         "token_width": token_width,
         "text_width": text_width,
         "taps_count": taps_count,
     }
+    if given := sizes.keys() & values.keys():
+        raise ConfigurationError(
+            f"{', '.join(sorted(given))} cannot be chosen: backbone and text tower decide"
+        )
     if method == "ava-dino":
         sizes["adapter_width"] = int(token_width * _ADAPTER_SHARE)
     return read_head_config(method, sizes | values)
@@ -75,11 +75,12 @@ def read_head_config(method: str, values: Mapping[str, Any]) -> HeadConfig:
             raise ConfigurationError(
                 f"{name!r} is nothing a head of {method} has; it has {', '.join(allowed)}"
             )
-        choices = getattr(allowed[name], "__args__", None)
-        if choices is not None and value not in choices:
-            raise ConfigurationError(f"{name} is {value!r}; choose {' or '.join(choices)}")
-        if choices is None and not isinstance(value, allowed[name]):  # type: ignore[arg-type]
-            raise ConfigurationError(f"{name} is {value!r}, which is no {allowed[name].__name__}")  # type: ignore[union-attr]
+        if choices := getattr(allowed[name], "__args__", None):
+            if value not in choices:
+                raise ConfigurationError(f"{name} is {value!r}; choose {' or '.join(choices)}")
+        elif type(value) is not allowed[name] or (allowed[name] is int and value < 1):
+            wanted = "true or false" if allowed[name] is bool else "a number from 1 on"
+            raise ConfigurationError(f"{name} is {value!r}; give {wanted}")
     missing = [
         field.name
         for field in dataclasses.fields(kind)

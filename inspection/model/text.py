@@ -147,7 +147,9 @@ class ProductTexts:
         limit_count: int = CACHED_RECIPES_COUNT,
     ) -> None:
         self._tower = tower
-        self._files = None if cache is None else EmbeddingFiles(cache, tower=fingerprint(tower))
+        self._files = (
+            None if cache is None else EmbeddingFiles(cache / "prompts", tower=fingerprint(tower))
+        )
         self._limit_count = limit_count
         self._columns: OrderedDict[Recipe, Tensor] = OrderedDict()
 

@@ -7,8 +7,9 @@
    takes away what was learnt.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,18 +18,19 @@ import torch
 from torch import distributed
 
 from inspection.domain.recipe import Recipe
-from inspection.errors import DatasetError, TrainingError
-from inspection.model.checkpoint import CheckpointConfig, save_card, save_checkpoint
-from inspection.model.checkpoint_folder import CONFIG_FILE, Reference
+from inspection.errors import ConfigurationError, DatasetError
+from inspection.model.checkpoint import CheckpointConfig, claim, save_card, save_checkpoint
+from inspection.model.checkpoint_folder import Reference
 from inspection.model.fingerprint import fingerprint
 from inspection.model.methods import head_config, make_head
 from inspection.model.pretrained.backbone import open_backbone
 from inspection.model.pretrained.text import open_text_tower
 from inspection.model.text import ProductTexts
 from inspection.training.adapter_card import AdapterCard
-from inspection.training.adapters import AdapterTraining, Epoch, Group, Plan
-from inspection.training.datasets import Dataset, Sample
+from inspection.training.adapters import AdapterTraining
+from inspection.training.datasets import Dataset
 from inspection.training.features import Extraction, Features, extract
+from inspection.training.plan import Epoch, Group, Plan
 
 #: State of an unfinished training, beside the checkpoint it is going to be.
 STATE_FILE = "training.pt"
@@ -46,6 +48,7 @@ class Adaptation:
     #: Where backbone and text tower come from; see `open_backbone` and `open_text_tower`.
     backbone: str
     text: str
+    #: As `trainable` returns them.
     datasets: Sequence[Dataset]
     extraction: Extraction
     plan: Plan
@@ -76,7 +79,7 @@ class Adapted:
     validation_count: int
     #: Validation loss of the epoch that is kept; None without validation images.
     validation_loss: float | None
-    #: What is wrong with images that were left out.
+    #: What is wrong with images that could not be read and were left out.
     unreadable: tuple[str, ...]
 
 
@@ -84,16 +87,14 @@ def adapt(adaptation: Adaptation, out: Path, watch: Watch, group: Group | None =
     """Train and write the checkpoint folder `out`, going on where an earlier call ended.
 
     Raises:
-        CheckpointError: backbone or text tower cannot be had.
+        CheckpointError: backbone or text tower cannot be had, or `out` holds a finished checkpoint.
         ConfigurationError: the sizes do not fit together.
-        DatasetError: a data set has no masks, or files cannot be read.
-        TrainingError: `out` holds something finished, or training cannot go on; the best adapters
-            so far are in `out`.
+        DatasetError: files cannot be read.
+        TrainingError: training cannot go on; the best adapters so far are in `out`.
     """
     group = group or Group()
-    samples = _samples(adaptation.datasets)
     _claim(out, group)
-    features, config, texts = _prepared(adaptation, samples, watch, group)
+    features, config, texts = _prepared(adaptation, watch, group)
     torch.manual_seed(adaptation.plan.seed)
     training = AdapterTraining(
         make_head(config.head),
@@ -106,14 +107,14 @@ def adapt(adaptation: Adaptation, out: Path, watch: Watch, group: Group | None =
 
     def keep(epoch: Epoch) -> None:
         if group.is_first and training.best_epoch == epoch.number:
-            _write(out, adaptation, config, training)
+            _write(out, adaptation, config, training, group.size)
         watch.on_epoch(epoch)
 
     state = out / STATE_FILE
     training.run(state, on_epoch=keep, on_step=watch.on_step)
     content_hash = ""
     if group.is_first:
-        content_hash = _write(out, adaptation, config, training)
+        content_hash = _write(out, adaptation, config, training, group.size)
         state.unlink()
     best = next(each for each in training.history if each.number == training.best_epoch)
     training_count, validation_count = training.counts
@@ -128,37 +129,43 @@ def adapt(adaptation: Adaptation, out: Path, watch: Watch, group: Group | None =
     )
 
 
-def join_group(device: str) -> tuple[Group, str]:
-    """Return the processes that torchrun started beside this one, and this one's device.
+@contextmanager
+def in_group(device: str) -> Iterator[tuple[Group, str]]:
+    """Join the processes that torchrun started beside this one; give them and this one's device.
 
     Without torchrun that is a group of one and the device itself. On GPUs each process of a
     machine takes its own.
     """
     if not distributed.is_torchelastic_launched():
-        return Group(), device
+        yield Group(), device
+        return
     is_gpu = torch.device(device).type == "cuda"
     if is_gpu:
-        device = f"cuda:{distributed.get_node_local_rank()}"
+        local_rank, count = distributed.get_node_local_rank(), torch.cuda.device_count()
+        if local_rank >= count:
+            raise ConfigurationError(
+                f"{local_rank + 1} or more processes share {count} GPUs: start one for each"
+            )
+        device = f"cuda:{local_rank}"
         torch.cuda.set_device(device)
     distributed.init_process_group("nccl" if is_gpu else "gloo", timeout=_EXTRACTION_LIMIT)
-    return Group(rank=distributed.get_rank(), size=distributed.get_world_size()), device
+    try:
+        yield Group(rank=distributed.get_rank(), size=distributed.get_world_size()), device
+    finally:
+        distributed.destroy_process_group()
 
 
 def _claim(out: Path, group: Group) -> None:
     """Make the folder; what is finished in it is not overwritten."""
-    if (out / CONFIG_FILE).exists() and not (out / STATE_FILE).exists():
-        raise TrainingError(f"{out} holds a finished checkpoint; write to another folder")
+    if not (out / STATE_FILE).exists():
+        claim(out)
     # All have looked before the first of them writes.
     if group.size > 1:
         distributed.barrier()
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise TrainingError(f"{out} cannot be written: {error.strerror}") from error
 
 
 def _prepared(
-    adaptation: Adaptation, samples: Sequence[Sample], watch: Watch, group: Group
+    adaptation: Adaptation, watch: Watch, group: Group
 ) -> tuple[Features, CheckpointConfig, dict[str, torch.Tensor]]:
     """Return what the head learns from; backbone and text tower are let go of afterwards."""
     here = Path.cwd()
@@ -178,37 +185,49 @@ def _prepared(
         ),
         tap_blocks=backbone.tap_blocks,
     )
-    product_texts = ProductTexts(tower)
-    texts = {
-        product: product_texts(Recipe(product=product)).clone()
-        for product in sorted({sample.product for sample in samples})
-    }
-    # One process extracts; the others find what it has left.
+    samples = tuple(sample for dataset in adaptation.datasets for sample in dataset.samples)
+    # One process computes; the others find what it has left.
     if not group.is_first:
         distributed.barrier()
+    product_texts = ProductTexts(
+        tower.to(adaptation.extraction.device), cache=adaptation.extraction.cache
+    )
+    texts = {
+        product: product_texts(Recipe(product=product)).cpu()
+        for product in sorted({sample.product for sample in samples})
+    }
     features = extract(backbone, samples, adaptation.extraction, on_rows=watch.on_rows)
     if group.is_first and group.size > 1:
         distributed.barrier()
     return features, config, texts
 
 
-def _samples(datasets: Sequence[Dataset]) -> tuple[Sample, ...]:
-    for dataset in datasets:
-        if not dataset.has_masks:
-            raise DatasetError(
-                f"{dataset.path}: {dataset.name} has no masks, and adapters learn where defects "
-                "are; train on a set with masks"
-            )
-    return tuple(
-        sample
-        for dataset in datasets
-        for sample in dataset.samples
-        if sample.mask is not None or not sample.is_anomalous
+def trainable(dataset: Dataset) -> Dataset:
+    """Return a data set without what cannot be learnt from, and with a remark on it.
+
+    Raises:
+        DatasetError: it has no masks.
+    """
+    if not dataset.has_masks:
+        raise DatasetError(
+            f"{dataset.path}: {dataset.name} has no masks, and adapters learn where defects are; "
+            "train on a set with masks"
+        )
+    samples = tuple(
+        sample for sample in dataset.samples if sample.mask is not None or not sample.is_anomalous
     )
+    left_out_count = len(dataset.samples) - len(samples)
+    remark = f"{left_out_count} anomalous images without a mask are left out"
+    remarks = (*dataset.remarks, remark) if left_out_count else dataset.remarks
+    return replace(dataset, samples=samples, remarks=remarks)
 
 
 def _write(
-    out: Path, adaptation: Adaptation, config: CheckpointConfig, training: AdapterTraining
+    out: Path,
+    adaptation: Adaptation,
+    config: CheckpointConfig,
+    training: AdapterTraining,
+    processes_count: int,
 ) -> str:
     head = make_head(config.head)
     head.load_state_dict(training.best)
@@ -222,6 +241,7 @@ def _write(
         history=training.history,
         best_epoch=training.best_epoch,
         counts=training.counts,
+        processes_count=processes_count,
     )
     save_card(out, card.text())
     return content_hash

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from inspection.model.checkpoint import CheckpointConfig
 from inspection.model.methods import PUBLISHED, method_of
-from inspection.training.adapters import Epoch, Plan
 from inspection.training.datasets import Dataset
+from inspection.training.plan import Epoch, Plan
 
 _UNKNOWN = "not known here: look it up before the checkpoint leaves your hands"
 _NON_COMMERCIAL = "CC BY-NC-SA 4.0: not for commercial use"
@@ -38,6 +38,8 @@ class AdapterCard:
     best_epoch: int
     #: Images that were learnt from, and that chose the epoch.
     counts: tuple[int, int]
+    #: Processes that shared the steps.
+    processes_count: int
 
     def text(self) -> str:
         """Return the card as Markdown; the same training makes the same card."""
@@ -53,14 +55,14 @@ Adapters of the method {method_of(config.head)} on a frozen backbone, for images
 * Content hash: `{self.content_hash}`
 * Backbone: {config.backbone.source}, fingerprint `{config.backbone.fingerprint}`
 * Text tower: {config.text.source}, fingerprint `{config.text.fingerprint}`
-* Command: `{self.command}`
+* Command: `{self.command}`{self._sharing}
 
 ## Data
 
 | set | classes | normal | anomalous | terms |
 | --- | --- | --- | --- | --- |
 {rows}
-
+{self._remarks}
 ## Training
 
 {training_count} images to learn from; {validation_count} images of the same sets, never learnt \
@@ -79,6 +81,18 @@ AdamW, rate {plan.rate:g}, weight decay {plan.weight_decay:g}, warm-up over \
 The adapters are yours as far as the data above allows; they are of no use without the backbone \
 and the text tower, which have licences of their own.
 """
+
+    @property
+    def _remarks(self) -> str:
+        return "".join(
+            f"\n* {dataset.name}: {remark}\n"
+            for dataset in self.datasets
+            for remark in dataset.remarks
+        )
+
+    @property
+    def _sharing(self) -> str:
+        return f", by {self.processes_count} processes" if self.processes_count > 1 else ""
 
     @property
     def _faith(self) -> str:

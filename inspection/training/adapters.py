@@ -6,6 +6,7 @@ the same adapters bit for bit. Started by torchrun, several processes share ever
 """
 
 import copy
+import hashlib
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -25,59 +26,10 @@ from inspection.model.methods import Head
 from inspection.model.pretrained.tensors import unpickle
 from inspection.training.features import Features
 from inspection.training.objective import losses
+from inspection.training.plan import Epoch, Group, Plan
 
 #: Seconds after which the state is written, besides at the end of every epoch.
 SAVE_EVERY_S = 60.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Plan:
-    """How adapters learn; the defaults are those of AVA-DINO's paper but for the rate.
-
-    Its 1e-4 is for 28 million parameters; on features of small backbones ten times as much was
-    better for both methods (`tests/benchmarks/ablation.py`).
-    """
-
-    epochs_count: int = 20
-    #: Images of a step.
-    batch_count: int = 64
-    #: Learning rate of AdamW after the warm-up.
-    rate: float = 1e-3
-    weight_decay: float = 1e-2
-    #: Share of all steps in which the rate rises from zero.
-    warm_up_share: float = 0.03
-    #: Share of the images that is never learnt from and chooses the epoch; 0 for none.
-    validation_share: float = 0.1
-    #: Epochs without a smaller validation loss after which training ends; 0 for never.
-    patience_epochs: int = 5
-    seed: int = 0
-    #: Images whose maps are in memory at once.
-    chunk_count: int = 16
-
-
-@dataclass(frozen=True, kw_only=True)
-class Epoch:
-    """What an epoch came to."""
-
-    #: Counted from 1.
-    number: int
-    #: Mean loss of the steps.
-    training_loss: float
-    #: Mean loss of the validation images; None without any.
-    validation_loss: float | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Group:
-    """The processes that train together."""
-
-    rank: int = 0
-    size: int = 1
-
-    @property
-    def is_first(self) -> bool:
-        """Whether this is the process that writes."""
-        return self.rank == 0
 
 
 @dataclass
@@ -123,8 +75,17 @@ class AdapterTraining:
         self.best = copy.deepcopy(head.state_dict())
         self._features, self._plan, self._device = features, plan, device
         self._group = group or Group()
-        self._texts = torch.stack([texts[sample.product] for sample in features.samples]).to(device)
+        products = sorted(texts)
+        self._texts = torch.stack([texts[product] for product in products]).to(device)
+        self._product_rows = torch.tensor(
+            [products.index(sample.product) for sample in features.samples]
+        )
         self._training, self._validation = _split(features, plan)
+        if min(plan.batch_count, len(self._training)) < self._group.size:
+            raise TrainingError(
+                f"{self._group.size} processes share steps of {plan.batch_count} out of "
+                f"{len(self._training)} images: start fewer of them"
+            )
         self._optimiser = torch.optim.AdamW(
             head.parameters(), lr=plan.rate, betas=(0.9, 0.999), weight_decay=plan.weight_decay
         )
@@ -182,7 +143,9 @@ class AdapterTraining:
 
     @property
     def _steps_of_an_epoch(self) -> int:
-        return math.ceil(len(self._training) / self._plan.batch_count)
+        whole, rest = divmod(len(self._training), self._plan.batch_count)
+        # A rest that is too small to be shared is left out.
+        return whole + (rest >= self._group.size)
 
     @property
     def _steps_done(self) -> int:
@@ -196,8 +159,8 @@ class AdapterTraining:
     def _batches(self, epoch: int, *, after: int) -> Iterator[NDArray[np.int64]]:
         order = np.random.default_rng((self._plan.seed, epoch)).permutation(self._training)
         size = self._plan.batch_count
-        for first in range(after * size, len(order), size):
-            yield order[first : first + size]
+        for step in range(after, self._steps_of_an_epoch):
+            yield order[step * size : (step + 1) * size]
 
     def _step(self, rows: NDArray[np.int64], steps_count: int) -> float:
         warm_up = int(self._plan.warm_up_share * steps_count)
@@ -206,14 +169,23 @@ class AdapterTraining:
             settings["lr"] = self._plan.rate * factor
         self._optimiser.zero_grad()
         loss = self._accumulate(rows[: len(rows) - len(rows) % self._group.size])
-        if not math.isfinite(loss):
-            raise TrainingError(
-                f"the loss is {loss} in step {self._steps_done + 1}; the adapters of epoch "
-                f"{self._state.best_epoch} are kept: train again with a lower rate than "
-                f"{self._plan.rate:g}, or look for broken images"
-            )
+        norm = nn.utils.get_total_norm(
+            [each.grad for each in self.head.parameters() if each.grad is not None]
+        )
+        self._check(loss, "loss")
+        self._check(norm.item(), "gradient")
         self._optimiser.step()
         return loss
+
+    def _check(self, value: float, name: str) -> None:
+        if math.isfinite(value):
+            return
+        best = self._state.best_epoch
+        kept = f"the adapters of epoch {best} are kept" if best else "there is nothing to keep yet"
+        raise TrainingError(
+            f"the {name} is {value} in step {self._steps_done}; {kept}: train again with a lower "
+            f"rate than {self._plan.rate:g}, or look for broken images"
+        )
 
     def _accumulate(self, rows: NDArray[np.int64]) -> float:
         """Add up the gradients of rows, chunk by chunk; every term is a mean over images."""
@@ -231,7 +203,8 @@ class AdapterTraining:
         kind = torch.device(self._device).type
         with torch.autocast(kind, torch.bfloat16, enabled=kind == "cuda"):
             answer = self._module(
-                self._features.taps(rows, self._device), self._texts[torch.from_numpy(rows)]
+                self._features.taps(rows, self._device),
+                self._texts[self._product_rows[torch.from_numpy(rows)].to(self._device)],
             )
         masks = self._features.masks(rows, self._device)
         return losses(answer, masks, labels, self._features.grid).total
@@ -239,6 +212,7 @@ class AdapterTraining:
     def _end_epoch(self) -> None:
         state = self._state
         validation_loss = self._validate() if len(self._validation) else None
+        self._check(validation_loss or 0.0, "validation loss")
         state.history.append(
             Epoch(
                 number=state.epoch + 1,
@@ -278,6 +252,8 @@ class AdapterTraining:
             "plan": asdict(self._plan),
             "head": asdict(self.head.config),
             "features": self._features.identity,
+            "texts": hashlib.sha256(self._texts.cpu().numpy().tobytes()).hexdigest(),
+            "processes": self._group.size,
         }
 
     def _save(self, path: Path) -> None:
@@ -291,8 +267,12 @@ class AdapterTraining:
             "state": asdict(self._state),
         }
         partial = path.with_name(path.name + ".partial")
-        torch.save(state, partial)
-        partial.replace(path)
+        try:
+            torch.save(state, partial)
+            partial.replace(path)
+        except (OSError, RuntimeError) as error:
+            reason = str(error).splitlines()[0]
+            raise TrainingError(f"the state cannot be written to {path}: {reason}") from error
 
     def _restore(self, path: Path) -> None:
         if not path.is_file():

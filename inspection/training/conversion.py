@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from inspection.errors import CheckpointError, ConfigurationError
-from inspection.model.checkpoint import CheckpointConfig, save_card, save_checkpoint
+from inspection.model.checkpoint import CheckpointConfig, claim, save_card, save_checkpoint
 from inspection.model.checkpoint_folder import Reference
 from inspection.model.fingerprint import fingerprint
 from inspection.model.head import from_published_weights
@@ -36,7 +37,8 @@ def convert(conversion: Conversion, out: Path) -> str:
     The file is read as tensors alone; code in it is not run.
 
     Raises:
-        CheckpointError: it is no file of either code, or does not fit backbone and text tower.
+        CheckpointError: it is no file of either code, does not fit backbone and text tower, or
+            `out` holds a checkpoint.
     """
     weights = _read(conversion.file)
     backbone = open_backbone(conversion.backbone, folder=Path.cwd())
@@ -55,7 +57,9 @@ def convert(conversion: Conversion, out: Path) -> str:
         head=head.config,
         tap_blocks=backbone.tap_blocks,
     )
-    content_hash = save_checkpoint(out, config, head, card="")
+    claim(out)
+    # Exactly: rounded to half precision, the answers would be others than the published ones.
+    content_hash = save_checkpoint(out, config, head, card="", precision=torch.float32)
     save_card(
         out,
         f"# {conversion.name}\n\nConverted from `{conversion.file.name}` of the published code. "

@@ -245,9 +245,19 @@ def means(categories: Sequence[CategoryEvaluation]) -> dict[str, Mean]:
         defined = [each for each in categories if name in each.figures]
         if defined:
             value = float(np.mean([each.figures[name].value for each in defined]))
-            rounds = np.mean([each.rounds[name] for each in defined], axis=0)
+            rounds = _mean_rounds([each.rounds[name] for each in defined])
             found[name] = Mean(figure=interval(value, rounds), categories_count=len(defined))
     return found
+
+
+def _mean_rounds(rounds: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Return the means ``(R,)`` of the rounds; where a category is undefined, another round's."""
+    filled = []
+    for each in rounds:
+        defined = each[np.isfinite(each)]
+        filled.append(np.resize(defined, each.shape) if len(defined) else each)
+    means_of_rounds: NDArray[np.float64] = np.mean(filled, axis=0)
+    return means_of_rounds
 
 
 def _remarks(categories: Sequence[CategoryEvaluation]) -> list[str]:

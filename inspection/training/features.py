@@ -6,13 +6,16 @@ stopped. Training reads the rows it needs; the rest stays on disk.
 """
 
 import copy
+import fcntl
 import hashlib
 import json
 import math
+import os
 import shutil
 from collections.abc import Callable, Collection, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, Self
 
@@ -25,13 +28,17 @@ from torch import Tensor
 from inspection.errors import ConfigurationError, DatasetError
 from inspection.model.backbone import Backbone, Tap
 from inspection.model.fingerprint import fingerprint
-from inspection.model.preprocessing import prepared
-from inspection.training.datasets import Sample, read_image, read_mask
+from inspection.model.preprocessing import normalise
+from inspection.training.datasets import Sample
+from inspection.training.reading import Example, Reading, Unreadable, read_ahead
 
 #: Called with the number of rows that are done.
 OnRows = Callable[[int], None]
 
 _INDEX_FILE = "index.json"
+_LOCK_FILE = "lock"
+#: Class tokens, patches and masks.
+_ARRAY_FILES = ("cls.npy", "patches.npy", "masks.npy")
 _FORMAT = 1
 #: Batches after which what is done is written down.
 _SAVE_EVERY_BATCHES = 16
@@ -43,7 +50,7 @@ class Extraction:
 
     #: Edge of the square image that the backbone sees, a multiple of its patches'.
     image_size_px: int
-    #: Below which folders of features are kept.
+    #: Folder of what can be computed again; features are kept in `features` below it.
     cache: Path
     #: Where the backbone computes.
     device: str = "cpu"
@@ -59,9 +66,10 @@ class Features:
     """Tokens, masks and labels of samples, read row by row from disk."""
 
     def __init__(self, folder: Path, samples: Sequence[Sample], unreadable: dict[int, str]) -> None:
-        self._cls: NDArray[np.float16] = np.load(folder / "cls.npy", mmap_mode="r")
-        self._patches: NDArray[np.float16] = np.load(folder / "patches.npy", mmap_mode="r")
-        self._masks: NDArray[np.uint8] = np.load(folder / "masks.npy", mmap_mode="r")
+        cls, patches, masks = (np.load(folder / name, mmap_mode="r") for name in _ARRAY_FILES)
+        self._cls: NDArray[np.float16] = cls
+        self._patches: NDArray[np.float16] = patches
+        self._masks: NDArray[np.uint8] = masks
         self.samples = tuple(samples)
         #: Name of the folder, which stands for everything in it.
         self.identity = folder.name
@@ -118,7 +126,7 @@ def extract(
             f"the image size {extraction.image_size_px} is no multiple of "
             f"{backbone.patch_size_px}, the edge of the backbone's patches"
         )
-    folder = extraction.cache / _identity(backbone, samples, extraction)
+    folder = extraction.cache / "features" / _identity(backbone, samples, extraction)
     unreadable = _Rows(folder, backbone, samples, extraction).complete(on_rows)
     if len(unreadable) == len(samples):
         raise DatasetError(f"none of {len(samples)} images can be read: {unreadable[0]}")
@@ -126,7 +134,7 @@ def extract(
 
 
 class _Rows:
-    """A folder of features under extraction."""
+    """A folder of features under extraction, by one process at a time."""
 
     def __init__(
         self, folder: Path, backbone: Backbone, samples: Sequence[Sample], extraction: Extraction
@@ -135,109 +143,107 @@ class _Rows:
         self._backbone = backbone.to(extraction.device)
         self._samples = samples
         self._extraction = extraction
-        self._done, self._unreadable = self._read_index()
+        self._done_count = 0
+        self._unreadable: dict[int, str] = {}
 
     def complete(self, on_rows: OnRows) -> dict[int, str]:
         """Extract what is missing; return what cannot be read, by row."""
-        count = len(self._samples)
-        on_rows(self._done)
-        if self._done < count:
-            cls, patches, masks = self._opened()
-            with ThreadPoolExecutor(self._extraction.threads_count) as readers:
-                for number, (rows, read) in enumerate(self._batches(readers), start=1):
-                    self._take(rows, read, (cls, patches, masks))
-                    self._done = rows.stop
-                    if number % _SAVE_EVERY_BATCHES == 0 or self._done == count:
-                        for array in (cls, patches, masks):
-                            array.flush()
-                        self._write_index()
-                    on_rows(self._done)
-        self._refuse(self._unreadable)
-        return self._unreadable
-
-    def _take(
-        self,
-        rows: range,
-        read: list["_Read | str"],
-        arrays: tuple[np.memmap, np.memmap, np.memmap],
-    ) -> None:
-        cls, patches, masks = arrays
-        failed = {row: each for row, each in zip(rows, read, strict=True) if isinstance(each, str)}
-        self._refuse(failed)
-        self._unreadable |= failed
-        good = [(row, each) for row, each in zip(rows, read, strict=True) if row not in failed]
-        if not good:
-            return
-        chosen = [row for row, _ in good]
-        pairs = [each for _, each in good if not isinstance(each, str)]
-        size_px, device = self._extraction.image_size_px, self._extraction.device
-        with torch.inference_mode(), _autocast(device):
-            batch = prepared(
-                [each.image for each in pairs], size_px, self._backbone.normalisation, device
-            )
-            taps = self._backbone(batch)
-        cls[chosen] = torch.stack([tap.cls for tap in taps], dim=1).half().cpu().numpy()
-        patches[chosen] = torch.stack([tap.patches for tap in taps], dim=1).half().cpu().numpy()
-        masks[chosen] = np.packbits(np.stack([each.mask for each in pairs]), axis=2)
-
-    def _batches(self, readers: ThreadPoolExecutor) -> Iterator[tuple[range, list["_Read | str"]]]:
-        """Read batches in order, one ahead of the backbone."""
-        count, size = len(self._samples), self._extraction.batch_count
-        # Always the same batches, wherever an earlier extraction stopped.
-        starts = range(self._done, count, size)
-        waiting = []
-        for start in starts:
-            rows = range(start, min(start + size, count))
-            waiting.append((rows, [readers.submit(self._read, row) for row in rows]))
-            if len(waiting) > 1:
-                first, futures = waiting.pop(0)
-                yield first, [future.result() for future in futures]
-        for rows, futures in waiting:
-            yield rows, [future.result() for future in futures]
-
-    def _read(self, row: int) -> "_Read | str":
-        sample, size_px = self._samples[row], self._extraction.image_size_px
-        try:
-            return _Read(image=read_image(sample), mask=read_mask(sample, (size_px, size_px)))
-        except DatasetError as error:
-            return str(error)
-
-    def _refuse(self, unreadable: dict[int, str]) -> None:
-        if unreadable and self._extraction.is_strict:
-            raise DatasetError(next(iter(unreadable.values())))
-
-    def _opened(self) -> tuple[np.memmap, np.memmap, np.memmap]:
-        size_px = self._extraction.image_size_px
-        taps, width = len(self._backbone.tap_blocks), self._backbone.width
-        edge = size_px // self._backbone.patch_size_px
-        count = len(self._samples)
-        shapes: dict[str, tuple[tuple[int, ...], Any]] = {
-            "cls.npy": ((count, taps, width), np.float16),
-            "patches.npy": ((count, taps, edge * edge, width), np.float16),
-            "masks.npy": ((count, size_px, size_px // 8), np.uint8),
-        }
-        mode: Any = "r+" if self._done else "w+"
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            if not self._done:
-                self._check_room(
-                    sum(
-                        math.prod(shape) * np.dtype(kind).itemsize
-                        for shape, kind in shapes.values()
-                    )
-                )
-            cls, patches, masks = (
-                open_memmap(self._folder / name, mode, dtype=kind, shape=shape)
-                for name, (shape, kind) in shapes.items()
-            )
+            with (self._folder / _LOCK_FILE).open("w") as lock:
+                # Another training on the same data waits here and then finds everything done.
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                self._extract(on_rows)
         except OSError as error:
             raise DatasetError(
                 f"the features cannot be kept in {self._folder}: {error.strerror}"
             ) from error
+        return self._unreadable
+
+    def _extract(self, on_rows: OnRows) -> None:
+        count = len(self._samples)
+        self._read_index()
+        # What could not be read may be readable by now: a network drive comes back.
+        missing = [*sorted(self._unreadable), *range(self._done_count, count)]
+        if not missing:
+            on_rows(count)
+            return
+        arrays = self._opened()
+        on_rows(count - len(missing))
+        for number, (rows, read) in enumerate(self._batches(missing), start=1):
+            self._take(rows, read, arrays)
+            self._done_count = max(self._done_count, rows[-1] + 1)
+            if number % _SAVE_EVERY_BATCHES == 0 or rows[-1] == missing[-1]:
+                for array in arrays:
+                    array.flush()
+                self._write_index()
+            on_rows(count - len(missing) + (number - 1) * self._extraction.batch_count + len(rows))
+
+    def _batches(self, missing: Sequence[int]) -> Iterator[tuple[list[int], list["_Read"]]]:
+        extraction = self._extraction
+        reading = Reading(
+            size_px=extraction.image_size_px,
+            has_masks=True,
+            threads_count=extraction.threads_count,
+            ahead_count=extraction.batch_count + extraction.threads_count,
+        )
+        rows = iter(missing)
+        with closing(read_ahead((self._samples[row] for row in missing), reading)) as reads:
+            while read := list(islice(reads, extraction.batch_count)):
+                yield list(islice(rows, len(read))), read
+
+    def _take(self, rows: list[int], read: list["_Read"], arrays: "_Arrays") -> None:
+        chosen, examples = [], []
+        for row, each in zip(rows, read, strict=True):
+            if isinstance(each, Unreadable):
+                if self._extraction.is_strict:
+                    raise DatasetError(each.reason)
+                self._unreadable[row] = each.reason
+            else:
+                self._unreadable.pop(row, None)
+                chosen.append(row)
+                examples.append(each)
+        if not chosen:
+            return
+        device = self._extraction.device
+        with torch.inference_mode(), _autocast(device):
+            pictures = np.stack([each.image for each in examples])
+            taps = self._backbone(normalise(pictures, self._backbone.normalisation, device))
+        cls, patches, masks = arrays
+        cls[chosen] = torch.stack([tap.cls for tap in taps], dim=1).half().cpu().numpy()
+        patches[chosen] = torch.stack([tap.patches for tap in taps], dim=1).half().cpu().numpy()
+        blank = np.zeros(pictures.shape[1:3], dtype=np.bool_)
+        marked = [blank if each.mask is None else each.mask for each in examples]
+        masks[chosen] = np.packbits(np.stack(marked), axis=2)
+
+    def _opened(self) -> "_Arrays":
+        size_px = self._extraction.image_size_px
+        taps, width = len(self._backbone.tap_blocks), self._backbone.width
+        edge = size_px // self._backbone.patch_size_px
+        count = len(self._samples)
+        kinds: tuple[Any, ...] = (np.float16, np.float16, np.uint8)
+        shapes: tuple[tuple[int, ...], ...] = (
+            (count, taps, width),
+            (count, taps, edge * edge, width),
+            (count, size_px, size_px // 8),
+        )
+        is_new = not (self._folder / _INDEX_FILE).exists()
+        if is_new:
+            self._check_room(
+                sum(
+                    math.prod(shape) * np.dtype(kind).itemsize
+                    for shape, kind in zip(shapes, kinds, strict=True)
+                )
+            )
+        cls, patches, masks = (
+            open_memmap(self._folder / name, "w+" if is_new else "r+", dtype=kind, shape=shape)
+            for name, shape, kind in zip(_ARRAY_FILES, shapes, kinds, strict=True)
+        )
+        if is_new:
+            self._allocate()
         return cls, patches, masks
 
     def _check_room(self, wanted_bytes: int) -> None:
-        # Writing to a mapped file on a full disk ends the process without a word.
         free_bytes = shutil.disk_usage(self._folder).free
         if wanted_bytes > free_bytes:
             raise DatasetError(
@@ -245,27 +251,37 @@ class _Rows:
                 f"{free_bytes / 1e9:.1f} GB; give another folder or fewer images"
             )
 
-    def _read_index(self) -> tuple[int, dict[int, str]]:
+    def _allocate(self) -> None:
+        """Take the room now: writing to a mapped file on a full disk ends the process wordless."""
+        for name in _ARRAY_FILES:
+            with (self._folder / name).open("r+b") as file:
+                if hasattr(os, "posix_fallocate"):
+                    os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size)
+
+    def _read_index(self) -> None:
+        path = self._folder / _INDEX_FILE
         try:
-            index = json.loads((self._folder / _INDEX_FILE).read_text(encoding="utf-8"))
-            return index["done_count"], {int(row): why for row, why in index["unreadable"].items()}
-        except (OSError, ValueError, KeyError):
-            return 0, {}
+            index = json.loads(path.read_text(encoding="utf-8"))
+            done_count = int(index["done_count"])
+            unreadable = {int(row): str(why) for row, why in index["unreadable"].items()}
+        except (OSError, ValueError, KeyError, AttributeError, TypeError):
+            path.unlink(missing_ok=True)
+            return
+        if not all((self._folder / name).is_file() for name in _ARRAY_FILES):
+            path.unlink()
+            return
+        self._done_count, self._unreadable = done_count, unreadable
 
     def _write_index(self) -> None:
         path = self._folder / _INDEX_FILE
         partial = path.with_suffix(".partial")
-        partial.write_text(
-            json.dumps({"done_count": self._done, "unreadable": self._unreadable}), encoding="utf-8"
-        )
+        index = {"done_count": self._done_count, "unreadable": self._unreadable}
+        partial.write_text(json.dumps(index), encoding="utf-8")
         partial.replace(path)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Read:
-    image: NDArray[np.uint8]
-    #: ``(size, size)``.
-    mask: NDArray[np.bool_]
+_Read = Example | Unreadable
+_Arrays = tuple[np.memmap, np.memmap, np.memmap]
 
 
 def _autocast(device: str) -> torch.autocast:

@@ -66,6 +66,10 @@ class Gallery:
         """
         try:
             folder.mkdir(parents=True, exist_ok=True)
+            for group in self._groups:
+                # Of an earlier evaluation, with other scores in their names.
+                for former in folder.glob(f"{group}-[0-9]*-*.png"):
+                    former.unlink()
             for group, entries in self._groups.items():
                 for place, entry in enumerate(entries, start=1):
                     name = f"{group}-{place}-{entry.score:.3f}-{file_name(entry.stem)}.png"

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -41,6 +42,16 @@ from inspection.training.pixels import pixel_figures
 _TOKEN_WIDTH, _TEXT_WIDTH, _TAPS_COUNT, _GRID, _SIZE_PX = 1024, 768, 4, 32, 512
 _WEIGHTS_SCALE, _DEFECT_SCALE = 0.03, 1.5
 _CLIP = "ViT-L-14-336"
+#: What is raised by files that are missing, damaged, or hold other things than they should.
+_NOT_OF_THE_FORMAT = (
+    OSError,
+    ValueError,
+    LookupError,
+    TypeError,
+    RuntimeError,
+    BadZipFile,
+    InspectionError,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +110,7 @@ def main(arguments: list[str] | None = None) -> int:
             word = "pass" if each.has_passed else "FAIL"
             table.add_row(each.name, f"{each.error:.3g}{kind}", f"{each.tolerance:g}", word)
             has_passed = has_passed and each.has_passed
-    except (OSError, ValueError, KeyError, InspectionError) as error:
+    except _NOT_OF_THE_FORMAT as error:
         sys.stderr.write(f"{folder} cannot be compared: {error}\n")
         return 2
     Console(width=None if sys.stdout.isatty() else 120).print(table)

@@ -19,11 +19,12 @@ from inspection.model.checkpoint import load_checkpoint
 from inspection.model.head import draw_map
 from inspection.model.methods import Head, head_config, make_head
 from inspection.model.text import ProductTexts
-from inspection.training.adapters import AdapterTraining, Plan
+from inspection.training.adapters import AdapterTraining
 from inspection.training.bootstrap import image_figures
 from inspection.training.datasets import Sample, open_dataset
 from inspection.training.features import Extraction, Features, extract
 from inspection.training.pixels import PixelCounts, keyed
+from inspection.training.plan import Plan
 from tests.datasets import render_dataset
 
 SIZE_PX = 256

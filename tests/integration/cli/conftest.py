@@ -109,7 +109,7 @@ def checkpoint_in(folder: Path, **described: Any) -> Path:
     """Write a checkpoint that is whole as far as its files go; no detector could be made of it."""
     (folder / ADAPTERS_FILE).write_bytes(hashlib.sha256(b"adapters").digest())
     config = {"format": FORMAT, "name": "hollow", **described}
-    named = {**config, "content_hash": content_hash(config, folder)}
+    named = {**config, "content_hash": content_hash(config, folder / ADAPTERS_FILE)}
     (folder / CONFIG_FILE).write_text(json.dumps(named))
     return folder
 

@@ -183,6 +183,8 @@ def test_verify_names_a_checkpoint_whose_backbone_is_another(
         (["--categories", "spoon"], "--categories: there is no spoon; there are "),
         (["--head", "text_stack"], "--head: 'text_stack' is not KEY=VALUE"),
         (["--head", "text_stack=pile"], "text_stack is 'pile'; choose interleave or stack"),
+        (["--head", "taps_count=3"], "taps_count cannot be chosen"),
+        (["--head", "adapter_width=0"], "adapter_width is 0; give a number from 1 on"),
         (["--image-size", "100"], "the image size 100 is no multiple of 16"),
         (["--data", "mvtec-ad"], "--data: 'mvtec-ad' names no data set and folder"),
         (["--device", "cuda:7"], "the device 'cuda:7' cannot be used"),

@@ -42,12 +42,12 @@ def test_replica_finds_the_parts_where_they_are_and_keeps_encoded_sentences(
     )
 
     first = answers(Replica(**replica_arguments(deployment)))
-    kept = {path: path.read_bytes() for path in cache.iterdir()}
+    kept = {path: path.read_bytes() for path in (cache / "prompts").iterdir()}
     second = answers(Replica(**replica_arguments(deployment)))
 
     assert len(first) == len(kept) == 1
     assert second == first
-    assert {path: path.read_bytes() for path in cache.iterdir()} == kept
+    assert {path: path.read_bytes() for path in (cache / "prompts").iterdir()} == kept
 
 
 def test_replica_that_is_not_told_where_the_parts_are_says_what_is_missing(

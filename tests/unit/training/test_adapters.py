@@ -13,10 +13,11 @@ from inspection.errors import TrainingError
 from inspection.model.backbone import Backbone
 from inspection.model.head import draw_map
 from inspection.model.methods import METHODS, Head, head_config, make_head
-from inspection.training.adapters import AdapterTraining, Epoch, Plan
+from inspection.training.adapters import AdapterTraining
 from inspection.training.datasets import Sample, open_dataset
 from inspection.training.features import Extraction, Features, extract
 from inspection.training.pixels import pixel_figures
+from inspection.training.plan import Epoch, Group, Plan
 
 PLAN = Plan(epochs_count=3, batch_count=8, chunk_count=4, validation_share=0.25)
 
@@ -219,3 +220,41 @@ def test_training_warms_up_from_nothing_and_then_stays_at_its_rate(
 
     assert len(rates) == 9
     np.testing.assert_allclose(rates, PLAN.rate * np.array([0, 1, 2, 3, 4, 4, 4, 4, 4]) / 4)
+
+
+def test_training_does_not_take_up_a_state_with_other_texts(
+    features: Features, texts: dict[str, Tensor], tmp_path: Path
+) -> None:
+    training(features, texts).run(tmp_path / "state.pt")
+    others = {product: columns.flip(1) for product, columns in texts.items()}
+
+    with pytest.raises(TrainingError, match="belongs to a training with other"):
+        training(features, others).run(tmp_path / "state.pt")
+
+
+def test_training_with_a_validation_loss_that_is_no_number_stops(
+    features: Features, texts: dict[str, Tensor], tmp_path: Path
+) -> None:
+    made = training(features, texts)
+    row = int(made._validation[0])
+    spoilt = features.among({sample.category for sample in features.samples})
+    spoilt._patches = np.array(features._patches)
+    spoilt._patches[row] = np.nan
+    made._features = spoilt
+
+    with pytest.raises(TrainingError, match=r"validation loss is nan.* nothing to keep yet"):
+        made.run(tmp_path / "state.pt")
+
+
+def test_more_processes_than_images_in_a_step_are_refused(
+    features: Features, texts: dict[str, Tensor]
+) -> None:
+    with pytest.raises(TrainingError, match="9 processes share steps of 8"):
+        AdapterTraining(new_head(), features, texts, PLAN, group=Group(rank=0, size=9))
+
+
+def test_state_that_cannot_be_written_is_told(
+    features: Features, texts: dict[str, Tensor], tmp_path: Path
+) -> None:
+    with pytest.raises(TrainingError, match="the state cannot be written to"):
+        training(features, texts).run(tmp_path / "nowhere" / "state.pt")

@@ -37,7 +37,7 @@ def test_published_file_becomes_a_checkpoint_that_computes_what_it_computed(
     saved = torch.load(file, weights_only=True)
     part = PARTS[method][-1]
     found = getattr(loaded.network.head, part)[2].fc1.weight
-    torch.testing.assert_close(found, saved[part]["2.fc1.0.weight"], rtol=1e-3, atol=1e-3)
+    assert torch.equal(found, saved[part]["2.fc1.0.weight"])
     assert content_hash in (tmp_path / "out" / "card.md").read_text()
 
 
@@ -76,3 +76,21 @@ def test_file_that_is_of_neither_code_is_refused_in_one_sentence(
 def test_file_that_is_not_there_is_named(tmp_path: Path, tiny_detector_folder: Path) -> None:
     with pytest.raises(CheckpointError, match=r"nowhere\.pth is missing"):
         convert(conversion(tmp_path / "nowhere.pth", tiny_detector_folder), tmp_path / "out")
+
+
+def test_checkpoint_that_is_there_is_not_overwritten(
+    tmp_path: Path, tiny_detector_folder: Path
+) -> None:
+    made = conversion(published_file(tmp_path, "ad-dinov3"), tiny_detector_folder)
+    convert(made, tmp_path / "out")
+
+    with pytest.raises(CheckpointError, match="holds a finished checkpoint"):
+        convert(made, tmp_path / "out")
+
+
+def test_folder_that_cannot_be_made_is_told(tmp_path: Path, tiny_detector_folder: Path) -> None:
+    made = conversion(published_file(tmp_path, "ad-dinov3"), tiny_detector_folder)
+    (tmp_path / "file").write_text("")
+
+    with pytest.raises(CheckpointError, match="cannot be written"):
+        convert(made, tmp_path / "file" / "out")

@@ -1,8 +1,10 @@
 """Features: computed once, kept on disk, taken up where an extraction ended."""
 
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from inspection.errors import ConfigurationError, DatasetError
 from inspection.model.backbone import Backbone
 from inspection.model.preprocessing import prepared
 from inspection.training.datasets import Sample, read_image, read_mask
-from inspection.training.features import Extraction, extract
+from inspection.training.features import Extraction, Features, _Rows, extract
 
 
 @pytest.fixture
@@ -142,6 +144,62 @@ def test_extraction_leaves_out_and_names_what_cannot_be_read(
     assert len(features.rows) == len(with_a_broken_file) - 1
     (sentence,) = features.unreadable
     assert "broken.png" in sentence
+
+
+def test_file_that_can_be_read_again_is_taken_the_next_time(
+    tiny_backbone: Backbone, with_a_broken_file: list[Sample], extraction: Extraction
+) -> None:
+    broken = with_a_broken_file[2].image
+    stamp = broken.stat()
+    features = extract(tiny_backbone, with_a_broken_file, extraction)
+    whole = with_a_broken_file[1].image.read_bytes()
+
+    # As a network drive comes back: the same file, readable now.
+    broken.write_bytes(whole)
+    os.utime(broken, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    found = _Rows(
+        extraction.cache / "features" / features.identity,
+        tiny_backbone,
+        with_a_broken_file,
+        extraction,
+    )
+
+    assert found.complete(lambda _: None) == {}
+    again = Features(extraction.cache / "features" / features.identity, with_a_broken_file, {})
+    assert torch.equal(again.taps(np.array([2]))[0].cls, again.taps(np.array([1]))[0].cls)
+
+
+def test_two_extractions_of_the_same_data_take_turns(
+    tiny_backbone: Backbone, samples: tuple[Sample, ...], extraction: Extraction
+) -> None:
+    class Meddling(Counted):
+        """While it extracts, another one of the same data is begun."""
+
+        def forward(self, images: torch.Tensor) -> object:
+            if self.calls == 1:
+                self.other = Thread(target=extract, args=(tiny_backbone, samples, extraction))
+                self.other.start()
+            return super().forward(images)
+
+    meddling = Meddling(tiny_backbone)
+    features = extract(meddling, samples, extraction)
+    meddling.other.join()
+
+    rows = np.arange(len(samples))
+    with torch.inference_mode():
+        assert all(tap.patches.abs().amax(dim=(1, 2)).min() > 0 for tap in features.taps(rows))
+
+
+def test_features_whose_files_were_removed_are_computed_again(
+    tiny_backbone: Backbone, samples: tuple[Sample, ...], extraction: Extraction
+) -> None:
+    features = extract(tiny_backbone, samples, extraction)
+    (extraction.cache / "features" / features.identity / "patches.npy").unlink()
+
+    again = Counted(tiny_backbone)
+    extract(again, samples, extraction)
+
+    assert again.calls == len(samples) / 4
 
 
 def test_strict_extraction_ends_at_the_first_file_that_cannot_be_read(
