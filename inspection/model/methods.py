@@ -39,7 +39,12 @@ def method_of(config: HeadConfig) -> str:
 
 
 def head_config(
-    method: str, *, token_width: int, text_width: int, taps_count: int, **values: Any
+    method: str,
+    *,
+    token_width: int,
+    text_width: int,
+    taps_count: int,
+    values: Mapping[str, Any] | None = None,
 ) -> HeadConfig:
     """Return the configuration of a method's head; `values` replace its defaults.
 
@@ -51,13 +56,14 @@ def head_config(
         "text_width": text_width,
         "taps_count": taps_count,
     }
+    values = values or {}
     if given := sizes.keys() & values.keys():
         raise ConfigurationError(
             f"{', '.join(sorted(given))} cannot be chosen: backbone and text tower decide"
         )
     if method == "ava-dino":
         sizes["adapter_width"] = int(token_width * _ADAPTER_SHARE)
-    return read_head_config(method, sizes | values)
+    return read_head_config(method, {**sizes, **values})
 
 
 def read_head_config(method: str, values: Mapping[str, Any]) -> HeadConfig:

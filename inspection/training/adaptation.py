@@ -181,7 +181,7 @@ def _prepared(
             token_width=backbone.width,
             text_width=tower.config.output_width,
             taps_count=len(backbone.tap_blocks),
-            **adaptation.head,
+            values=adaptation.head,
         ),
         tap_blocks=backbone.tap_blocks,
     )

@@ -100,7 +100,7 @@ def _head(weights: dict[str, Tensor], file: Path, *, token_width: int, text_widt
                 token_width=token_width,
                 text_width=text_width,
                 taps_count=len(taps),
-                **values,
+                values=values,
             )
         )
         head.load_state_dict(from_published_weights(weights))

@@ -107,7 +107,7 @@ class _Study:
     def measure(self, variant: str, pair: str, seed: int) -> dict[str, float]:
         method, values, rate = VARIANTS[variant]
         torch.manual_seed(seed)
-        config = head_config(method, token_width=192, text_width=64, taps_count=4, **values)
+        config = head_config(method, token_width=192, text_width=64, taps_count=4, values=values)
         seen, unseen = self.pairs[pair]
         plan = Plan(epochs_count=self._epochs_count, rate=rate, seed=seed, batch_count=32)
         training = AdapterTraining(make_head(config), self._features.among(seen), self._texts, plan)
