@@ -12,6 +12,7 @@ from inspection.training.trial import Reached, as_table
 class Provenance:
     """How a checkpoint came about."""
 
+    content_hash: str
     #: Minutes of training, rendering and evaluation not counted.
     minutes: float
     steps_count: int
@@ -33,6 +34,8 @@ transformer ({backbone["num_hidden_layers"]} blocks, width {backbone["hidden_siz
 
 It is for trying the program out and for tests. It has seen nothing but rendered parts; on real
 products expect little until a larger checkpoint, or one trained on your parts, is used.
+
+Content hash: `{provenance.content_hash}`
 
 ## Training
 

@@ -124,6 +124,7 @@ def make_checkpoint(
     ]
     figures = [evaluate(detector, trial) for trial in trials]
     provenance = Provenance(
+        content_hash=digest,
         minutes=trainer.elapsed_s / 60,
         steps_count=trainer.steps_count,
         pairs_count=run.pairs_count,

@@ -2,7 +2,7 @@ import pytest
 
 from inspection.capture.rendering import defects_of, render_part
 from inspection.domain.recipe import Recipe
-from inspection.model.checkpoint_folder import resolve_checkpoint
+from inspection.model.checkpoint_folder import read_description, resolve_checkpoint
 from inspection.model.detector import Detector
 
 #: Halved weights of backbone, text tower and head.
@@ -26,6 +26,7 @@ def test_pocket_says_what_it_is() -> None:
     card = (resolve_checkpoint("pocket") / "card.md").read_text()
 
     assert "Apache-2.0" in card
+    assert read_description(resolve_checkpoint("pocket"))[1] in card
     assert "image AUROC" in card
 
 
