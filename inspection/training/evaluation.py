@@ -8,7 +8,6 @@ threshold for all its parts.
 
 import time
 from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import groupby, islice
@@ -129,19 +128,16 @@ class _Evaluator:
     on_images: Callable[[int], None]
     clock_s: Callable[[], float]
     unreadable: list[Unreadable] = field(default_factory=list)
-    #: One for each of two threads, so that neither disturbs the sum of the other.
-    drawing_s: float = 0.0
-    counting_s: float = 0.0
+    metrics_s: float = 0.0
 
     def run(self) -> Evaluation:
         begun_s = self.clock_s()
-        with ThreadPoolExecutor(1, thread_name_prefix="metrics") as counting:
-            categories = tuple(
-                self._category(name, list(group), number, counting)
-                for number, (name, group) in enumerate(
-                    groupby(self.dataset.samples, attrgetter("category"))
-                )
+        categories = tuple(
+            self._category(name, list(group), number)
+            for number, (name, group) in enumerate(
+                groupby(self.dataset.samples, attrgetter("category"))
             )
+        )
         images_count = sum(each.normal_count + each.anomalous_count for each in categories)
         if images_count == 0:
             raise DatasetError(
@@ -159,36 +155,29 @@ class _Evaluator:
             remarks=(*self.dataset.remarks, *_remarks(categories)),
             images_count=images_count,
             seconds=self.clock_s() - begun_s,
-            metrics_s=self.drawing_s + self.counting_s,
+            metrics_s=self.metrics_s,
         )
 
-    def _category(
-        self, name: str, samples: list[Sample], number: int, counting: ThreadPoolExecutor
-    ) -> CategoryEvaluation:
+    def _category(self, name: str, samples: list[Sample], number: int) -> CategoryEvaluation:
         seed = (self.options.seed, number)
         pictures = self.options.pictures
         gallery = None if pictures is None else Gallery(each_count=self.options.pictures_count)
         tally = Tally(rounds_count=self.options.rounds_count, seed=seed, gallery=gallery)
         unreadable_before = len(self.unreadable)
         np.random.default_rng(seed).shuffle(samples)
-        counted: Future[None] | None = None
         with closing(self._readable(samples)) as readable:
             while batch := list(islice(readable, self.options.batch_count)):
                 recipes = [Recipe(product=example.sample.product) for example in batch]
                 scored = self.detector.score([example.image for example in batch], recipes)
-                maps = self._drawn(scored)
-                if counted is not None:
-                    counted.result()
-                counted = counting.submit(self._count, tally, batch, scored, maps)
-        if counted is not None:
-            counted.result()
+                # In this thread: beside a detector on the CPU counting would slow down both.
+                self._count(tally, batch, scored)
         begun_s = self.clock_s()
         result = tally.result(
             name,
             unreadable_count=len(self.unreadable) - unreadable_before,
             has_masks=self.dataset.has_masks,
         )
-        self.counting_s += self.clock_s() - begun_s
+        self.metrics_s += self.clock_s() - begun_s
         if gallery is not None and pictures is not None:
             gallery.write(pictures / file_name(self.dataset.name) / file_name(name))
         return result
@@ -211,27 +200,19 @@ class _Evaluator:
                 self.unreadable.append(read)
                 self.on_images(1)
 
-    def _count(
-        self,
-        tally: Tally,
-        batch: Sequence[Example],
-        scored: Sequence[Scored],
-        maps: NDArray[np.float32],
-    ) -> None:
+    def _count(self, tally: Tally, batch: Sequence[Example], scored: Sequence[Scored]) -> None:
         begun_s = self.clock_s()
-        tally.add(batch, [each.score for each in scored], maps)
+        tally.add(batch, [each.score for each in scored], self._drawn(scored))
+        self.metrics_s += self.clock_s() - begun_s
         self.on_images(len(batch))
-        self.counting_s += self.clock_s() - begun_s
 
     def _drawn(self, scored: Sequence[Scored]) -> NDArray[np.float32]:
-        begun_s = self.clock_s()
         size_px = self.detector.image_size_px
         grids = np.stack([each.grid for each in scored]).astype(np.float32)
         grids = np.clip(grids, -_LARGEST_LOGIT, _LARGEST_LOGIT)
         with torch.inference_mode():
             on_device = torch.from_numpy(grids).to(self.options.device)
             drawn: NDArray[np.float32] = draw_map(on_device, (size_px, size_px)).cpu().numpy()
-        self.drawing_s += self.clock_s() - begun_s
         return drawn
 
 
