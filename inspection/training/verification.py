@@ -8,7 +8,9 @@ import numpy as np
 from inspection.domain.recipe import Recipe
 from inspection.errors import CheckpointError
 from inspection.model.checkpoint import load_checkpoint
+from inspection.model.checkpoint_folder import resolve_checkpoint
 from inspection.model.detector import Detector
+from inspection.training.adaptation import STATE_FILE
 
 #: Edge of the picture that is scored.
 _PICTURE_PX = 64
@@ -30,6 +32,10 @@ def verify(path_or_name: str, *, backbone: str | None, text: str | None) -> Veri
     Raises:
         CheckpointError: it cannot be used; the sentence says why.
     """
+    if (resolve_checkpoint(path_or_name) / STATE_FILE).exists():
+        raise CheckpointError(
+            f"{path_or_name} is of a training that has not ended; start the training again"
+        )
     checkpoint = load_checkpoint(path_or_name, backbone=backbone, text=text)
     detector = Detector(checkpoint, device="cpu")
     noise = np.random.default_rng(0).integers(0, 256, (_PICTURE_PX, _PICTURE_PX, 3), dtype=np.uint8)

@@ -23,7 +23,6 @@ _NOT_PICKLED = (
     pickle.UnpicklingError,
     RuntimeError,
     EOFError,
-    OSError,
     ValueError,
     TypeError,
     LookupError,
@@ -74,9 +73,13 @@ def unpickle(path: Path) -> Any:
         return torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise CheckpointError(f"{path} is missing; put the downloaded file there") from error
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read: {error.strerror or error}") from error
     except _NOT_PICKLED as error:
-        reason = str(error).split("\n", maxsplit=1)[0]
-        raise CheckpointError(f"{path} cannot be read as weights: {reason}") from error
+        # Without torch's own words: they say how to run the code that may be in the file.
+        raise CheckpointError(
+            f"{path} cannot be read as weights: it is damaged, or holds other things than tensors"
+        ) from error
 
 
 def read_pickle(path: Path) -> dict[str, Tensor]:

@@ -133,6 +133,10 @@ def test_trained_checkpoint_is_shown_and_verified_and_is_not_overwritten(
     assert shown["method"] == "ad-dinov3"
     assert shown["content_hash"] == verified["content_hash"] == made["content_hash"]
     assert made["content_hash"] in shown["card"]
+    (out / "training.pt").touch()
+    unfinished = torch_console.run("checkpoint", "verify", out)
+    assert unfinished.code == 1
+    assert "has not ended" in unfinished.sentence
     assert again.code == 1
     assert again.sentence == f"{out} holds a finished checkpoint; write to another folder"
 
