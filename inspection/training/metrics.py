@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score
+from sklearn.metrics import roc_auc_score
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,19 +22,6 @@ class Interval:
 def auroc(labels: NDArray[np.integer], scores: NDArray[np.floating]) -> float:
     """Return the area under the receiver operating characteristic; labels are 0 or 1."""
     return float(roc_auc_score(labels, scores))
-
-
-def average_precision(labels: NDArray[np.integer], scores: NDArray[np.floating]) -> float:
-    """Return the area under the precision-recall steps; labels are 0 or 1."""
-    return float(average_precision_score(labels, scores))
-
-
-def f1_max(labels: NDArray[np.integer], scores: NDArray[np.floating]) -> float:
-    """Return the best F1 over all thresholds; labels are 0 or 1."""
-    precision, recall, _ = precision_recall_curve(labels, scores)
-    total = precision + recall
-    f1 = np.divide(2 * precision * recall, total, out=np.zeros_like(total), where=total > 0)
-    return float(f1.max())
 
 
 def recall_above(

@@ -1,9 +1,19 @@
 import numpy as np
 import pytest
+from sklearn.metrics import average_precision_score, precision_recall_curve
 
 from inspection.training.bootstrap import PixelRounds, image_figures, image_rounds, interval
-from inspection.training.metrics import auroc, average_precision, f1_max
+from inspection.training.metrics import auroc
 from inspection.training.pixels import PixelCounts, keyed, pixel_figures
+
+
+def average_precision(labels: np.ndarray, scores: np.ndarray) -> float:
+    return float(average_precision_score(labels, scores))
+
+
+def f1_max(labels: np.ndarray, scores: np.ndarray) -> float:
+    precision, recall, _ = precision_recall_curve(labels, scores)
+    return float((2 * precision * recall / np.maximum(precision + recall, 1e-12)).max())
 
 
 def scored(count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

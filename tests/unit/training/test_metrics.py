@@ -4,16 +4,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from inspection.training.metrics import (
-    auroc,
-    average_precision,
-    f1_max,
-    recall_above,
-)
+from inspection.training.metrics import auroc, recall_above
 
 
 @pytest.mark.parametrize("level", ["image", "pixel"])
-def test_metrics_are_the_fields_standard_ones(reference_dir: Path, level: str) -> None:
+def test_auroc_is_the_fields_standard_one(reference_dir: Path, level: str) -> None:
     data = np.load(reference_dir / "metrics.npz")
     expected = json.loads((reference_dir / "metrics.json").read_text())
     maps, masks = data["anomaly_maps"], data["masks"]
@@ -23,12 +18,6 @@ def test_metrics_are_the_fields_standard_ones(reference_dir: Path, level: str) -
         labels, scores = masks.ravel(), maps.ravel()
 
     assert auroc(labels, scores) == pytest.approx(expected[f"{level}_auroc"], abs=1e-6)
-    assert average_precision(labels, scores) == pytest.approx(expected[f"{level}_ap"], abs=1e-6)
-    assert f1_max(labels, scores) == pytest.approx(expected[f"{level}_f1max"], abs=1e-6)
-
-
-def test_f1_max_is_defined_when_no_threshold_finds_anything() -> None:
-    assert f1_max(np.array([0, 0, 1]), np.array([0.9, 0.8, 0.1])) == pytest.approx(0.5)
 
 
 def test_recall_above_counts_what_lies_over_the_quantile_of_good_scores() -> None:
