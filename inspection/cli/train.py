@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from inspection.cli import context, data, output
+from inspection.cli import context, data, output, train_pocket
 from inspection.errors import ConfigurationError
 from inspection.model.checkpoint_folder import POCKET
 
@@ -38,21 +38,24 @@ _LARGE = _Defaults(
 )
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(train)
+app = typer.Typer()
+app.command("pocket")(train_pocket.pocket)
 
 
+@app.callback(invoke_without_command=True)
 def train(  # noqa: PLR0913 - one option a choice
+    called: typer.Context,
     *,
     method: Annotated[str, typer.Option(help="ava-dino or ad-dinov3")] = "ava-dino",
     sources: Annotated[
-        list[str],
+        list[str] | None,
         typer.Option(
-            "--data", metavar="NAME=PATH", help="data set and its folder; may be given repeatedly"
+            "--data",
+            metavar="NAME=PATH",
+            help="data set and its folder; may be given repeatedly  [required]",
         ),
-    ],
-    out: Annotated[Path, typer.Option(help="checkpoint folder to write")],
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="checkpoint folder to write  [required]")] = None,
     backbone: Annotated[
         str, typer.Option(help="`pocket`, a repository on the Hugging Face Hub, a file or a folder")
     ] = POCKET,
@@ -109,6 +112,10 @@ def train(  # noqa: PLR0913 - one option a choice
 
     Example: inspection train --method ava-dino --data visa=/data/VisA --out checkpoints/visa
     """
+    if called.invoked_subcommand is not None:
+        return
+    if not sources or out is None:
+        raise ConfigurationError("inspection train needs --data NAME=PATH and --out FOLDER")
     settings = context.begin("train")
     opened = data.opened(sources, data.names(categories))
     # torch is loaded from here on.

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from inspection.training.design import Design
-from inspection.training.trainer import Schedule
+from inspection.training.schedule import Schedule
+from inspection.training.synthesis import SURFACES_SHARE
 from inspection.training.trial import Reached, as_table
 
 
@@ -13,9 +14,10 @@ class Provenance:
     """How a checkpoint came about."""
 
     content_hash: str
-    #: Minutes of training, rendering and evaluation not counted.
-    minutes: float
-    steps_count: int
+    #: Checkpoint it began from; None: random numbers.
+    start: str | None
+    #: Whether pieces of photographs were among the surfaces.
+    has_photographs: bool
     #: Rendered pairs of a good and a defective part.
     pairs_count: int
     threads_count: int
@@ -32,26 +34,28 @@ transformer ({backbone["num_hidden_layers"]} blocks, width {backbone["hidden_siz
 {design.image_size_px} px), a CLIP-architecture text tower ({design.text.layers} blocks, width \
 {design.text.width}) and an AVA-DINO head.
 
-It is for trying the program out and for tests. It has seen nothing but rendered parts; on real
-products expect little until a larger checkpoint, or one trained on your parts, is used.
+It is for trying the program out, for tests, and for lines whose good parts it is shown. A larger
+checkpoint, or one trained on your parts, sees more.
 
 Content hash: `{provenance.content_hash}`
 
 ## Training
 
-* Weights: all trained here, from random numbers (the patch embedding from principal components of
-  rendered patches). No weights of DINOv3 or CLIP are in it; CLIP's vocabulary is used.
-* Data: {provenance.pairs_count} pairs of a good and a defective part from
-  `inspection.capture.rendering`. No photographs.
-* Objective: the losses of AVA-DINO as its code computes them, plus a cross entropy on every patch
-  and one on the anomaly score. In the first {100 * schedule.window_share:.0f} % of the time only \
-windows of {schedule.window_px} px around the defect were shown.
+* Weights: {_beginning(provenance)} No weights of DINOv3 or CLIP are in it; CLIP's vocabulary is
+  used.
+* Data: {provenance.pairs_count} pairs of a good and a defective picture: \
+{100 * SURFACES_SHARE:.0f} % random
+  surfaces with imperfections from `inspection.training.surfaces`, the rest parts from
+  `inspection.capture.rendering`. {_photographs(provenance)}
+* Objective: the losses of AVA-DINO as its code computes them; a cross entropy on every patch and
+  one on the anomaly score; that naming a defect raises its patches; that a defective patch differs
+  from all of a good picture's. In the first {100 * schedule.windows_share:.0f} % of the steps \
+mostly
+  windows of {schedule.window_px} px around a defect were shown.
 * Optimisers: Muon for the matrices of the blocks, AdamW for the rest; the averaged weights count.
-* Command: `python -m inspection.training.pocket --out DIR --minutes \
-{schedule.duration_s / 60:g} --pairs {provenance.pairs_count} --compile`
-* Time and machine: {provenance.minutes:.0f} minutes for {provenance.steps_count} steps of \
-{schedule.batch_count} pictures on {provenance.threads_count} CPU cores, shared with other work; \
-seed {schedule.seed}. The schedule is one of time, so another machine makes other weights.
+* Command: `{_command(provenance)}`
+* {schedule.steps_count} steps of {schedule.windows_count} windows or {schedule.wholes_count} whole
+  pictures on {provenance.threads_count} CPU threads; seed {schedule.seed}.
 
 ## What it reaches
 
@@ -66,3 +70,26 @@ the 99 % quantile of its first 100 good parts; the false reject rate is counted 
 
 Apache-2.0, like the program.
 """
+
+
+def _beginning(provenance: Provenance) -> str:
+    if provenance.start is None:
+        return (
+            "all trained here, from random numbers (the patch embedding from principal components "
+            "of\n  rendered patches)."
+        )
+    return f"trained here; this run began from the checkpoint `{provenance.start}`."
+
+
+def _photographs(provenance: Provenance) -> str:
+    if not provenance.has_photographs:
+        return "No photographs."
+    return "Pieces of photographs of good parts are among the surfaces."
+
+
+def _command(provenance: Provenance) -> str:
+    parts = ["inspection train pocket --out DIR"]
+    parts += [f"--steps {provenance.schedule.steps_count}", f"--pairs {provenance.pairs_count}"]
+    parts += [f"--start {provenance.start}"] if provenance.start else []
+    parts += ["--photographs DIR"] if provenance.has_photographs else []
+    return " ".join([*parts, "--compile"])

@@ -85,34 +85,3 @@ def dice(anomaly_map: Tensor, masks: Tensor) -> Tensor:
     overlap = (anomaly_map * masks).flatten(1).sum(dim=1)
     area = anomaly_map.flatten(1).sum(dim=1) + masks.flatten(1).sum(dim=1)
     return (1 - (2 * overlap + DICE_SMOOTHING) / (area + DICE_SMOOTHING)).mean()
-
-
-#: A patch counts as defective when more of it than this is covered, and as good when none is.
-COVERED_SHARE = 0.1
-#: How much more a defective patch counts than a good one.
-DEFECTIVE_PATCH_WEIGHT = 4.0
-#: The image's score is taken from so many of its worst patches.
-WORST_PATCHES_COUNT = 2
-
-
-def patch_guidance(answer: HeadAnswer, masks: Tensor, grid_shape: tuple[int, int]) -> Tensor:
-    """Return the cross entropy of every tap's patches, which a backbone without training needs.
-
-    Patches that a defect merely touches are left out.
-    """
-    covered = functional.adaptive_avg_pool2d(masks[:, None], grid_shape).flatten(1)  # (B, N)
-    target = (covered > COVERED_SHARE).float()
-    weight = torch.where(target > 0, DEFECTIVE_PATCH_WEIGHT, (covered == 0).float())
-    target = target[:, None].expand_as(answer.patch_logits)
-    weight = weight[:, None].expand_as(answer.patch_logits)
-    summed = functional.binary_cross_entropy_with_logits(
-        answer.patch_logits, target, weight, reduction="sum"
-    )
-    return summed / weight.sum()
-
-
-def score_guidance(answer: HeadAnswer, labels: Tensor) -> Tensor:
-    """Return the cross entropy of the anomaly score, which is the worst of the anomaly map."""
-    patches = answer.patch_logits.sigmoid().mean(dim=1)  # (B, N)
-    worst = patches.topk(WORST_PATCHES_COUNT, dim=1).values.mean(dim=1)
-    return functional.binary_cross_entropy(worst.clamp(1e-4, 1 - 1e-4), labels.float())

@@ -1,14 +1,12 @@
-"""Train the checkpoint that is shipped in the package: ``python -m inspection.training.pocket``.
+"""The checkpoint that is shipped in the package: its sizes and its training from nothing.
 
-1. Render pairs of good and defective parts (once; later calls find them).
-2. Train backbone, text tower and head together for the given minutes, saving the state often;
-   a killed run goes on where it stopped.
+1. Render pairs of good and defective parts and surfaces (once; later calls find them).
+2. Train backbone, text tower and head together for so many steps, saving the state often; a killed
+   run goes on where it stopped.
 3. Write the averaged weights as a checkpoint folder, look at conveyors never seen before, and
    put what it reaches on the checkpoint's card.
 """
 
-import argparse
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,15 +15,17 @@ from pathlib import Path
 import torch
 
 from inspection.capture.rendering import PRODUCTS
+from inspection.errors import CheckpointError
 from inspection.model.ava_dino import AvaDinoConfig
-from inspection.model.checkpoint import save_card
+from inspection.model.checkpoint import load_checkpoint, save_card
 from inspection.model.detector import Detector
 from inspection.model.preprocessing import normalise
 from inspection.model.text import TextTowerConfig
 from inspection.training.card import Provenance, card
 from inspection.training.design import Design, save_network
-from inspection.training.synthesis import Examples, Order, render_examples
-from inspection.training.trainer import Schedule, Trainer, start_from_principal_patches
+from inspection.training.schedule import Schedule
+from inspection.training.synthesis import SURFACES_SHARE, Examples, Order, render_examples
+from inspection.training.trainer import Trainer, start_from_principal_patches
 from inspection.training.trial import Trial, describe_examples, evaluate
 
 #: Seeds from here on are never trained on.
@@ -33,32 +33,32 @@ HELD_OUT_SEED = 1_000_000_000
 TRIAL_SEED = 2_000_000_000
 _TRAINING_SEED = 10_000
 #: What is trained on in turn: everything that can be rendered, and more often what the demo shows.
-TRAINING_PRODUCTS = (
-    *PRODUCTS,
-    *("metal washer", "printed label", "woven fabric"),
-    *("metal washer", "printed label", "printed label"),
-)
+TRAINING_PRODUCTS = (*PRODUCTS, "metal washer", "printed label", "woven fabric")
 #: Products that the card gives figures for.
 TRIAL_PRODUCTS = ("metal washer", "printed label", "woven fabric")
 _STATE_FILE = "state.pt"
 _SAVE_EVERY_S = 90.0
-_CHECK_EVERY_S = 300.0
-_SHOW_EVERY_STEPS = 20
+_CHECK_EVERY_S = 600.0
+_SHOW_EVERY_STEPS = 50
 #: Pictures from which the patch embedding starts.
 _SAMPLE_COUNT = 256
 
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """What the command line asks for."""
+    """A training of the pocket checkpoint."""
 
     #: Where examples, state and checkpoint are kept.
     folder: Path
     schedule: Schedule
-    #: Pairs of a good and a defective part to train on.
-    pairs_count: int = 6000
+    #: Pairs of a good and a defective picture to train on.
+    pairs_count: int = 14_000
     #: Pairs that are looked at during training.
-    held_out_pairs_count: int = 160
+    held_out_pairs_count: int = 240
+    #: Folder with photographs of good parts to take surfaces from; None for none.
+    photographs: Path | None = None
+    #: Checkpoint folder, or `pocket`, to begin from; None to begin with random numbers.
+    start: str | None = None
     #: Conveyors of each product that are looked at in the end.
     trials_count: int = 4
     #: Good parts at the start of each of them, and as many that are judged.
@@ -67,6 +67,8 @@ class Run:
     #: Edges of rendered frames, in turn.
     rendered_sizes_px: tuple[int, ...] = (384, 256)
     is_compiled: bool = False
+    #: Told how the training goes, a line at a time.
+    say: Callable[[str], None] = print
 
 
 def pocket_design() -> Design:
@@ -90,21 +92,12 @@ def pocket_design() -> Design:
     )
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Train, write the checkpoint and return 0."""
-    run = _parsed(arguments)
+def make_checkpoint(run: Run, design: Design) -> Path:
+    """Do the whole run and return the checkpoint's folder."""
     torch.set_num_threads(run.threads_count)
-    make_checkpoint(run, pocket_design())
-    return 0
-
-
-def make_checkpoint(
-    run: Run, design: Design, *, clock_s: Callable[[], float] = time.monotonic
-) -> Path:
-    """Do the whole run and return the checkpoint's folder; `clock_s` measures the training."""
     training = _examples(run, design, "training", run.pairs_count, _TRAINING_SEED)
     held_out = _examples(run, design, "held_out", run.held_out_pairs_count, HELD_OUT_SEED)
-    trainer = Trainer(design, run.schedule, is_compiled=run.is_compiled, clock_s=clock_s)
+    trainer = Trainer(design, run.schedule, is_compiled=run.is_compiled)
     _train(run, trainer, training, held_out)
     folder = run.folder / "checkpoint"
     digest = save_network(folder, design, trainer.averaged, card="")
@@ -125,14 +118,14 @@ def make_checkpoint(
     figures = [evaluate(detector, trial) for trial in trials]
     provenance = Provenance(
         content_hash=digest,
-        minutes=trainer.elapsed_s / 60,
-        steps_count=trainer.steps_count,
+        start=run.start,
+        has_photographs=run.photographs is not None,
         pairs_count=run.pairs_count,
         threads_count=run.threads_count,
         schedule=run.schedule,
     )
     save_card(folder, card(design, provenance, figures))
-    _say(f"wrote {folder} with content hash {digest}")
+    run.say(f"wrote {folder} with content hash {digest}")
     return folder
 
 
@@ -143,6 +136,8 @@ def _examples(run: Run, design: Design, name: str, pairs_count: int, first_seed:
         size_px=design.image_size_px,
         rendered_sizes_px=run.rendered_sizes_px,
         products=TRAINING_PRODUCTS,
+        surfaces_share=SURFACES_SHARE,
+        photographs=run.photographs,
     )
     return render_examples(run.folder / name, order, workers_count=run.threads_count)
 
@@ -151,49 +146,29 @@ def _train(run: Run, trainer: Trainer, training: Examples, held_out: Examples) -
     state = run.folder / _STATE_FILE
     if state.is_file():
         trainer.restore(state)
-        _say(f"goes on at step {trainer.steps_count}, {trainer.elapsed_s / 60:.1f} min")
+        run.say(f"goes on at step {trainer.steps_count} of {run.schedule.steps_count}")
+    elif run.start is not None:
+        start = load_checkpoint(run.start).network
+        if start.head is None:
+            raise CheckpointError(f"{run.start} has no adapters to begin from")
+        trainer.start_from(start)
     else:
         every = max(len(training.pictures) // _SAMPLE_COUNT, 1)
         sample = normalise(training.pictures[::every], trainer.network.backbone.normalisation)
         start_from_principal_patches(trainer.network, sample, seed=run.schedule.seed)
-        trainer.averaged.load_state_dict(trainer.network.state_dict())
-    saved_at = checked_at = time.monotonic()
+        trainer.start_from(trainer.network)
+    begun_at = saved_at = checked_at = time.monotonic()
     while trainer.progress < 1:
         terms = trainer.step(training)
+        now = time.monotonic()
         if trainer.steps_count % _SHOW_EVERY_STEPS == 0:
-            described = " ".join(f"{name} {value:.4f}" for name, value in terms.items())
-            _say(f"step {trainer.steps_count} {trainer.elapsed_s / 60:.1f} min {described}")
-        if time.monotonic() - saved_at > _SAVE_EVERY_S:
+            described = " ".join(f"{name} {value:.3f}" for name, value in terms.items())
+            run.say(f"step {trainer.steps_count} {(now - begun_at) / 60:.1f} min {described}")
+        if now - saved_at > _SAVE_EVERY_S:
             trainer.save(state)
-            saved_at = time.monotonic()
-        if time.monotonic() - checked_at > _CHECK_EVERY_S:
-            _say(describe_examples(trainer.averaged, held_out))
-            checked_at = time.monotonic()
+            saved_at = now
+        if now - checked_at > _CHECK_EVERY_S:
+            run.say(describe_examples(trainer.averaged, held_out))
+            checked_at = now
     trainer.save(state)
-    _say(describe_examples(trainer.averaged, held_out))
-
-
-def _parsed(arguments: list[str] | None) -> Run:
-    parser = argparse.ArgumentParser(prog="python -m inspection.training.pocket")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the run")
-    parser.add_argument("--minutes", type=float, default=50, help="minutes of training")
-    parser.add_argument("--pairs", type=int, default=6000, help="pairs of parts to render")
-    parser.add_argument("--threads", type=int, default=2, help="CPU threads")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--compile", action="store_true", help="faster; needs a C++ compiler")
-    parsed = parser.parse_args(arguments)
-    return Run(
-        folder=parsed.out,
-        schedule=Schedule(duration_s=60 * parsed.minutes, seed=parsed.seed),
-        pairs_count=parsed.pairs,
-        threads_count=parsed.threads,
-        is_compiled=parsed.compile,
-    )
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)  # noqa: T201 - the script's progress
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    run.say(describe_examples(trainer.averaged, held_out))

@@ -1,5 +1,6 @@
 """Training examples from the renderer: pairs of the same part, once good and once defective."""
 
+import functools
 import json
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
@@ -12,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inspection.capture.rendering import PRODUCTS, defects_of, render_part
+from inspection.model.picture import decode
+from inspection.training.surfaces.pair import KINDS, Pair, draw_pair
 
 #: Names that take the product's place now and then, so that an unknown name still works.
 STAND_IN_NAMES = (
@@ -22,6 +25,15 @@ STAND_IN_NAMES = (
     "tube", "leaf", "coffee leaf", "cloth", "paper", "box", "lid", "bearing", "gasket", "spring",
     "connector", "magnet", "motor part", "glass", "lens", "foil", "film", "sheet", "cap", "can",
 )  # fmt: skip
+
+#: What a random surface is called in the table, and what is wrong with it.
+SURFACE = "surface"
+SURFACE_DEFECT = "several"
+#: Share of the pocket checkpoint's pairs that show random surfaces in place of products.
+SURFACES_SHARE = 0.7
+#: Rendered products' defects that go by another name in `KINDS`.
+_KIND_OF = {"misprint": "extra ink", "broken thread": "break in a line"}
+_PHOTOGRAPH_SUFFIXES = (".jpg", ".jpeg", ".png")
 
 _PICTURES_FILE = "pictures.npy"
 _MASKS_FILE = "masks.npy"
@@ -46,6 +58,10 @@ class Order:
     rendered_sizes_px: tuple[int, ...]
     #: Products in turn; one may stand there several times.
     products: tuple[str, ...] = tuple(PRODUCTS)
+    #: Of `pairs_count` pairs this share shows random surfaces in place of products, 0 to 1.
+    surfaces_share: float = 0.0
+    #: Folder with photographs of good parts, pieces of which become surfaces as well.
+    photographs: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +70,7 @@ class Examples:
 
     #: ``(2 pairs, H, W, 3)`` uint8 RGB, memory-mapped.
     pictures: NDArray[np.uint8]
-    #: ``(2 pairs, H, W)`` uint8, 1 on defects, memory-mapped.
+    #: ``(2 pairs, H, W)`` uint8, memory-mapped: 0, or 1 + the place in `KINDS` of the defect.
     masks: NDArray[np.uint8]
     #: The product of each picture.
     products: tuple[str, ...]
@@ -114,22 +130,50 @@ def _render_portion(folder: Path, order: Order, first: int) -> list[tuple[str, s
     cv2.setNumThreads(1)
     pictures = np.load(folder / _PICTURES_FILE, mmap_mode="r+")
     masks = np.load(folder / _MASKS_FILE, mmap_mode="r+")
+    photographs = _photographs(order.photographs)
     rows: list[tuple[str, str]] = []
     for index in range(first, min(first + _PORTION_COUNT, order.pairs_count)):
-        turn, place = divmod(index, len(order.products))
-        product = order.products[place]
-        defects = tuple(defects_of(product))
-        wanted = (None, defects[(turn + place) % len(defects)])
-        size_px = order.rendered_sizes_px[turn % len(order.rendered_sizes_px)]
-        for side, defect in enumerate(wanted):
-            part = render_part(
-                product, seed=order.first_seed + index, size_px=size_px, defect=defect
-            )
-            pictures[2 * index + side] = shrink(part.image, order.size_px)
-            covered = shrink(part.mask.astype(np.uint8) * 255, order.size_px)
-            masks[2 * index + side] = covered > _DEFECTIVE_LEVEL
-            rows.append((product, defect or ""))
+        rng = np.random.default_rng((order.first_seed, index))
+        if rng.random() < order.surfaces_share:
+            pair = draw_pair(rng, order.size_px, photographs)
+            rows += [(SURFACE, ""), (SURFACE, SURFACE_DEFECT)]
+        else:
+            pair, defect = _product_pair(order, index)
+            product = order.products[index % len(order.products)]
+            rows += [(product, ""), (product, defect)]
+        pictures[2 * index], pictures[2 * index + 1] = pair.good, pair.defective
+        masks[2 * index], masks[2 * index + 1] = 0, pair.mask
     return rows
+
+
+def _product_pair(order: Order, index: int) -> tuple[Pair, str]:
+    """Return a product's part twice, and the name of the defect."""
+    turn, place = divmod(index, len(order.products))
+    product = order.products[place]
+    defects = tuple(defects_of(product))
+    defect = defects[(turn + place) % len(defects)]
+    rendered_px = order.rendered_sizes_px[turn % len(order.rendered_sizes_px)]
+    seed = order.first_seed + index
+    good = render_part(product, seed=seed, size_px=rendered_px)
+    defective = render_part(product, seed=seed, size_px=rendered_px, defect=defect)
+    covered = shrink(defective.mask.astype(np.uint8) * 255, order.size_px) > _DEFECTIVE_LEVEL
+    code = 1 + KINDS.index(_KIND_OF.get(defect, defect))
+    pair = Pair(
+        good=shrink(good.image, order.size_px),
+        defective=shrink(defective.image, order.size_px),
+        mask=(covered * code).astype(np.uint8),
+    )
+    return pair, defect
+
+
+@functools.lru_cache(maxsize=1)
+def _photographs(folder: Path | None) -> tuple[NDArray[np.uint8], ...]:
+    if folder is None:
+        return ()
+    paths = sorted(
+        path for path in folder.rglob("*") if path.suffix.lower() in _PHOTOGRAPH_SUFFIXES
+    )
+    return tuple(decode(path.read_bytes()) for path in paths)
 
 
 def shrink(picture: NDArray[np.uint8], size_px: int) -> NDArray[np.uint8]:

@@ -108,9 +108,10 @@ def evaluate(detector: Detector, trial: Trial) -> Reached:
 
 
 def describe_examples(network: Network, examples: Examples) -> str:
-    """Return image and pixel AUROC per product of rendered pairs, in one line."""
+    """Return image and pixel AUROC per product of rendered pairs, and of all, in one line."""
     drawn, masks = _draw_examples(network, examples)
-    lines = []
+    both = auroc(examples.labels, drawn.max(axis=(1, 2))), auroc(masks.ravel(), drawn.ravel())
+    lines = [f"all {both[0]:.3f}/{both[1]:.3f}"]
     for product in dict.fromkeys(examples.products):
         chosen = np.asarray([each == product for each in examples.products])
         image = auroc(examples.labels[chosen], drawn[chosen].max(axis=(1, 2)))
@@ -153,7 +154,7 @@ def _draw_examples(
                 )
             grids = network.head(taps, text).patch_logits.unflatten(2, (edge, edge))
             maps.append(draw_map(grids, size))
-    masks = coarse_masks(np.array(examples.masks), _COMPARED_SIZE_PX)
+    masks = coarse_masks(np.asarray(examples.masks) > 0, _COMPARED_SIZE_PX)
     return torch.cat(maps).numpy(), masks.numpy().astype(np.int64)
 
 
@@ -168,9 +169,7 @@ def _judge(detector: Detector, parts: Sequence[RenderedPart]) -> _Judged:
         scores += [each.score for each in scored]
         grids = torch.from_numpy(np.stack([each.grid for each in scored])).float()
         maps.append(draw_map(grids, size).numpy())
-    masks = coarse_masks(
-        np.stack([part.mask.astype(np.uint8) for part in parts]), _COMPARED_SIZE_PX
-    )
+    masks = coarse_masks(np.stack([part.mask for part in parts]), _COMPARED_SIZE_PX)
     return _Judged(
         scores=np.asarray(scores),
         labels=np.asarray([part.defect is not None for part in parts], dtype=np.int64),

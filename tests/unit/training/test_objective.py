@@ -7,8 +7,6 @@ from inspection.training.objective import (
     dice,
     focal,
     losses,
-    patch_guidance,
-    score_guidance,
 )
 
 GRID = (4, 4)
@@ -67,19 +65,3 @@ def test_losses_are_smaller_for_the_better_answer() -> None:
 
     assert better.segmentation < worse.segmentation
     assert better.total < worse.total
-
-
-def test_patch_guidance_leaves_out_patches_that_a_defect_merely_touches() -> None:
-    masks, logits = one_defective_patch()
-    masks[0, 0, 0] = 1  # a sixteenth of the first patch
-    logits[0, :, 0] = 50.0
-
-    assert patch_guidance(answer(logits), masks, GRID) == pytest.approx(0, abs=1e-6)
-
-
-def test_score_guidance_is_large_when_one_patch_of_a_good_image_is_called_defective() -> None:
-    _, logits = one_defective_patch()
-    quiet = score_guidance(answer(logits), torch.tensor([0, 0]))
-    logits[0] = logits[1]
-
-    assert score_guidance(answer(logits), torch.tensor([0, 0])) > quiet

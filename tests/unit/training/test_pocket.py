@@ -1,14 +1,11 @@
-from collections.abc import Callable
 from dataclasses import replace
-from itertools import count
 from pathlib import Path
 
 import pytest
 
 from inspection.model.checkpoint import load_checkpoint
-from inspection.training.design import Design
 from inspection.training.pocket import Run, make_checkpoint
-from inspection.training.trainer import Schedule
+from inspection.training.schedule import Schedule
 from tests.tiny import TINY
 
 
@@ -16,7 +13,9 @@ from tests.tiny import TINY
 def run(tmp_path: Path) -> Run:
     return Run(
         folder=tmp_path,
-        schedule=Schedule(duration_s=2, batch_count=4, window_px=32, sentences_count=2),
+        schedule=Schedule(
+            steps_count=2, windows_count=4, wholes_count=4, window_px=32, sentences_count=2
+        ),
         pairs_count=6,
         held_out_pairs_count=3,
         trials_count=1,
@@ -26,16 +25,8 @@ def run(tmp_path: Path) -> Run:
     )
 
 
-def ticking() -> Callable[[], float]:
-    return map(float, count()).__next__
-
-
-def make(run: Run, design: Design = TINY) -> Path:
-    return make_checkpoint(run, design, clock_s=ticking())
-
-
 def test_pocket_run_ends_with_a_checkpoint_and_its_card(run: Run) -> None:
-    folder = make(run)
+    folder = make_checkpoint(run, TINY)
 
     loaded = load_checkpoint(folder)
     card = (folder / "card.md").read_text()
@@ -47,8 +38,8 @@ def test_pocket_run_ends_with_a_checkpoint_and_its_card(run: Run) -> None:
 
 def test_pocket_run_does_not_train_again_what_its_state_says_is_done(run: Run) -> None:
     without_trials = replace(run, trials_count=0)
-    first = load_checkpoint(make(without_trials)).content_hash
+    first = load_checkpoint(make_checkpoint(without_trials, TINY)).content_hash
 
-    again = load_checkpoint(make(without_trials)).content_hash
+    again = load_checkpoint(make_checkpoint(without_trials, TINY)).content_hash
 
     assert again == first

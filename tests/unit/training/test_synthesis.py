@@ -6,6 +6,7 @@ import pytest
 from inspection.capture.rendering import PRODUCTS, defects_of
 from inspection.training.synthesis import (
     STAND_IN_NAMES,
+    SURFACE,
     Examples,
     Order,
     render_examples,
@@ -28,7 +29,7 @@ def examples(tmp_path: Path) -> Examples:
 def test_examples_are_pairs_of_a_good_and_a_defective_part(examples: Examples) -> None:
     assert examples.labels.tolist() == [0, 1] * 6
     assert examples.masks[0::2].max() == 0
-    assert all(mask.max() == 1 for mask in examples.masks[1::2])
+    assert all(mask.max() > 0 for mask in examples.masks[1::2])
 
 
 def test_examples_take_the_products_in_turn(examples: Examples) -> None:
@@ -63,3 +64,14 @@ def test_examples_are_not_rendered_again_when_they_are_there(
     again = render_examples(tmp_path, other, workers_count=1)
 
     np.testing.assert_array_equal(again.pictures, examples.pictures)
+
+
+def test_surfaces_take_the_place_of_some_products(tmp_path: Path) -> None:
+    order = Order(
+        pairs_count=8, first_seed=5, size_px=64, rendered_sizes_px=(64,), surfaces_share=1.0
+    )
+
+    examples = render_examples(tmp_path / "surfaces", order, workers_count=1)
+
+    assert set(examples.products) == {SURFACE}
+    assert examples.labels.tolist() == [0, 1] * 8

@@ -1,0 +1,1 @@
+"""Random surfaces with random imperfections: what is no product teaches about all of them."""
