@@ -51,15 +51,26 @@ def process(database: Database, ledger_id: int, now: datetime) -> bool:
     """
     with database.write() as connection:
         taken = outbox.take(connection, ledger_id)
-        if taken is None or taken.is_paused:
-            return taken is not None
-        for _ in range(RACE_LIMIT):
-            if _is_settled(connection, taken, now):
-                return True
-        raise UnavailableError(
-            f"the alert of line {taken.line} was opened and resolved by others {RACE_LIMIT} times "
-            f"while frame {taken.frame.frame_id} was to join it"
-        )
+        if taken is not None:
+            settle(connection, taken, now)
+        return taken is not None
+
+
+def settle(connection: Connection, taken: outbox.Taken, now: datetime) -> None:
+    """Run steps 2 to 6 of `process`, in the transaction that has found the reason.
+
+    Raises:
+        UnavailableError: the race was lost again and again; roll back.
+    """
+    if taken.is_paused:
+        return
+    for _ in range(RACE_LIMIT):
+        if _is_settled(connection, taken, now):
+            return
+    raise UnavailableError(
+        f"the alert of line {taken.line} was opened and resolved by others {RACE_LIMIT} times "
+        f"while frame {taken.frame.frame_id} was to join it"
+    )
 
 
 def resolve_calm(database: Database, now: datetime) -> int:
@@ -137,10 +148,10 @@ def _is_settled(connection: Connection, taken: outbox.Taken, now: datetime) -> b
 
 
 def _grounds(connection: Connection, taken: outbox.Taken) -> Grounds | None:
-    if taken.kind is AlertKind.UNINSPECTED:
-        return Grounds(
-            members=[taken.ledger_id], frame=taken.frame, summary=summary.of_uninspected(taken)
-        )
+    if taken.kind is not AlertKind.NG:
+        is_drift = taken.kind is AlertKind.DRIFT
+        told = summary.of_drift(taken) if is_drift else summary.of_uninspected(taken)
+        return Grounds(members=[taken.ledger_id], frame=taken.frame, summary=told)
     near = outbox.around(connection, taken)
     places = stretch(taken.rule, near.is_ng, near.position)
     if places is None:

@@ -9,6 +9,13 @@ from inspection.store.outbox import Taken
 #: Longest sentence on why a frame could not be judged that is repeated.
 DETAIL_LIMIT: Final = 200
 
+#: What an alert no longer finds when it is over.
+_ABSENT: Final = {
+    AlertKind.NG: "no NG part",
+    AlertKind.UNINSPECTED: "no uninspected frame",
+    AlertKind.DRIFT: "no threshold without its promise",
+}
+
 
 def of_ng(line: str, *, ng_count: int, of_count: int, newest: AlertFrame) -> str:
     """Say how many of the last parts of a line are NG, and how bad the newest of them is."""
@@ -27,9 +34,14 @@ def of_uninspected(taken: Taken) -> str:
     return f"{start} ({taken.reason}): {why}" if why else f"{start} ({taken.reason})"
 
 
+def of_drift(taken: Taken) -> str:
+    """Say which threshold no longer promises anything, and why."""
+    return f"line {taken.line}: {taken.detail}"
+
+
 def of_calm(alert: Alert, *, group_s: float) -> str:
     """Say that an alert is over, and how many frames belonged to it."""
-    what = "no NG part" if alert.kind is AlertKind.NG else "no uninspected frame"
+    what = _ABSENT[alert.kind]
     frames = "1 frame" if alert.frame_count == 1 else f"{alert.frame_count} frames"
     return f"line {alert.line}: {what} for {group_s:g} s; {frames} in all"
 

@@ -1,6 +1,7 @@
-"""The alert worker: takes frames from the outbox, ends calm alerts, sends the couriers out."""
+"""The alert worker: takes frames from the outbox, watches promises, ends calm alerts, tells."""
 
 import threading
+import time
 from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 from typing import Final
@@ -8,7 +9,7 @@ from typing import Final
 from sqlalchemy import Connection
 
 from inspection import telemetry
-from inspection.alerting import flips
+from inspection.alerting import flips, promises
 from inspection.alerting.delivery import Courier, Couriers
 from inspection.domain.site import Channel
 from inspection.errors import InspectionError, UnavailableError
@@ -21,6 +22,8 @@ BATCH_SIZE: Final = 50
 PUT_ASIDE_S: Final = 60.0
 #: Longest wait between two tries while the database does not answer, in seconds.
 LONGEST_WAIT_S: Final = 10.0
+#: How often promises are looked at, in seconds.
+PROMISES_S: Final = 1.0
 #: How long couriers under way are waited for at the end, in seconds.
 FAREWELL_S: Final = 1.0
 
@@ -66,6 +69,8 @@ def once(database: Database, now: datetime) -> None:
     while waiting := _waiting(database):
         for ledger_id in waiting:
             flips.process(database, ledger_id, now)
+    while promises.look(database, now):
+        pass
     flips.resolve_calm(database, now)
     for configuration in _due(database, now):
         courier = Courier(database, configuration, lambda: now)
@@ -110,6 +115,8 @@ class _Worker:
         self._stop = stop
         #: Until when a frame that could not be processed is left alone.
         self._aside: dict[int, datetime] = {}
+        #: When promises are looked at next, by the monotonic clock.
+        self._look_s = time.monotonic()
         self.couriers = Couriers(database, clock=clock, stop=stop)
 
     def round(self) -> bool:
@@ -123,7 +130,18 @@ class _Worker:
             self._process(ledger_id)
         flips.resolve_calm(self._database, self._clock())
         self.couriers.send_out(_due(self._database, self._clock()))
-        return len(waiting) == BATCH_SIZE
+        # Last, because a promise that cannot be looked at must not keep alerts from being told.
+        is_behind = self._look_at_promises()
+        return is_behind or len(waiting) == BATCH_SIZE
+
+    def _look_at_promises(self) -> bool:
+        if time.monotonic() < self._look_s:
+            return False
+        self._look_s = time.monotonic() + PROMISES_S
+        is_behind = promises.look(self._database, self._clock())
+        if is_behind:
+            self._look_s = time.monotonic()
+        return is_behind
 
     def _process(self, ledger_id: int) -> None:
         try:

@@ -15,6 +15,8 @@ class AlertKind(StrEnum):
     NG = "ng"
     #: Frames that could not be judged.
     UNINSPECTED = "uninspected"
+    #: Scores do not look any more like those a threshold was made from.
+    DRIFT = "drift"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -114,6 +114,8 @@ class Line:
     sample_rate: float = 0.05
     #: No alerts are opened; inspections go on.
     is_paused: bool = False
+    #: First frames of each product and station that a reference is learnt from; 0: none.
+    learn_count: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,20 +159,50 @@ class Threshold:
     set_at: datetime
     set_by: str
     reason: str
+    #: SHA-256 of the checkpoint whose scores it was made from; None: it judges scores of any.
+    checkpoint_hash: str | None = None
+    #: SHA-256 of the reference of those scores; None: they were made without one.
+    reference_hash: str | None = None
+
+    @property
+    def is_bound(self) -> bool:
+        """Whether it judges only scores of one checkpoint and reference."""
+        return self.checkpoint_hash is not None
+
+    def judges(self, *, checkpoint_hash: str, reference_hash: str | None) -> bool:
+        """Say whether scores of this checkpoint and reference can be compared with it."""
+        made_from = (self.checkpoint_hash, self.reference_hash)
+        return not self.is_bound or made_from == (checkpoint_hash, reference_hash)
 
 
 def threshold_in_force(
-    thresholds: list[Threshold], *, camera: Camera, product: str | None
+    thresholds: list[Threshold],
+    *,
+    camera: Camera,
+    product: str | None,
+    checkpoint_hash: str,
+    reference_hash: str | None,
 ) -> Threshold | None:
     """Return the newest threshold of the most specific scope that covers the frame, if any.
 
-    A withdrawn threshold (`value` None) hides the less specific ones: the frame is pending.
+    A withdrawn threshold (`value` None), and one that is bound to the scores of another
+    checkpoint or reference, hide the less specific ones: the frame is pending.
+
+    Args:
+        thresholds: the newest version of every scope.
+        camera: what took the frame.
+        product: what is on it; None when nobody said.
+        checkpoint_hash: of the detector that scored it.
+        reference_hash: of the reference it was scored with; None: without one.
     """
     covering = [t for t in thresholds if t.scope.covers(camera=camera, product=product)]
     if not covering:
         return None
     newest = max(covering, key=lambda t: (t.scope.specificity, t.version, t.threshold_id))
-    return newest if newest.value is not None else None
+    if newest.value is None:
+        return None
+    is_judge = newest.judges(checkpoint_hash=checkpoint_hash, reference_hash=reference_hash)
+    return newest if is_judge else None
 
 
 def checked_name(name: str, *, thing: str) -> str:

@@ -15,6 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from inspection.domain.alert import Alert, AlertKind, Rule
 from inspection.domain.notification import AlertFrame
 from inspection.errors import NotFoundError
+from inspection.store.calibrations import has_withdrawn
 from inspection.store.outbox import Taken
 from inspection.store.tables import alert_frames, alert_outbox, alerts, lines
 
@@ -146,11 +147,12 @@ def calm_alerts(connection: Connection, now: datetime) -> list[CalmAlert]:
     """Return the unresolved alerts that nothing has joined, and nothing is about to join.
 
     Calm is counted from the moment a frame last joined, not from its exposure: replayed frames
-    may be years old.
+    may be years old. Drift is not over while a threshold in force of the line lacks its promise.
     """
     about_to_join = exists().where(
         alert_outbox.c.line_id == alerts.c.line_id, alert_outbox.c.kind == alerts.c.kind
     )
+    is_drifting = (alerts.c.kind == AlertKind.DRIFT) & has_withdrawn(alerts.c.line_id)
     rows = connection.execute(
         select(
             alerts.c.id,
@@ -161,7 +163,7 @@ def calm_alerts(connection: Connection, now: datetime) -> list[CalmAlert]:
             lines.c.rule_group_s,
         )
         .join(lines, lines.c.id == alerts.c.line_id)
-        .where(alerts.c.resolved_at.is_(None), ~about_to_join)
+        .where(alerts.c.resolved_at.is_(None), ~about_to_join, ~is_drifting)
     )
     unresolved = [
         CalmAlert(

@@ -16,9 +16,9 @@ class Change:
 
     at: datetime
     who: str
-    #: created, changed or set.
+    #: created, changed, set, withdrawn or restored.
     action: str
-    #: line, camera, product, channel, threshold or recipe.
+    #: line, camera, product, channel, threshold, promise, recipe or reference.
     thing: str
     #: Its name.
     name: str

@@ -34,7 +34,7 @@ class Taken:
     frame: AlertFrame
     #: Why it could not be judged; None for an inspected frame.
     reason: str | None
-    #: The same as a sentence.
+    #: The same as a sentence; of drift, what has become of which threshold.
     detail: str | None
 
 
@@ -77,6 +77,11 @@ def take(connection: Connection, ledger_id: int) -> Taken | None:
     ).one_or_none()
     if removed is None:
         return None
+    return taken_of(connection, ledger_id, line_id=removed.line_id, kind=AlertKind(removed.kind))
+
+
+def taken_of(connection: Connection, ledger_id: int, *, line_id: int, kind: AlertKind) -> Taken:
+    """Return a frame and the line that decides what follows from it, whatever the outbox holds."""
     row = connection.execute(
         _shown()
         .add_columns(
@@ -88,13 +93,13 @@ def take(connection: Connection, ledger_id: int) -> Taken | None:
             lines.c.rule_group_s,
             lines.c.is_paused,
         )
-        .join(lines, lines.c.id == removed.line_id)
+        .join(lines, lines.c.id == line_id)
         .where(ledger.c.id == ledger_id)
     ).one()
     return Taken(
         ledger_id=ledger_id,
-        kind=AlertKind(removed.kind),
-        line_id=removed.line_id,
+        kind=kind,
+        line_id=line_id,
         line=row.line,
         rule=Rule(k=row.rule_k, n=row.rule_n, group_s=row.rule_group_s),
         is_paused=row.is_paused,

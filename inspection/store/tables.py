@@ -1,86 +1,22 @@
 """The tables of the database, the same on SQLite and PostgreSQL; `migrations/` makes them."""
 
-from datetime import UTC, datetime
-
 from sqlalchemy import (
-    JSON,
     BigInteger,
     Boolean,
     CheckConstraint,
     Column,
-    DateTime,
     Double,
     ForeignKey,
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     String,
     Table,
     Text,
     UniqueConstraint,
-    text,
-)
-from sqlalchemy.engine import Dialect
-from sqlalchemy.types import TypeDecorator
-
-from inspection.errors import InspectionError
-
-
-class Moment(TypeDecorator[datetime]):
-    """An aware time, kept and given back in UTC: SQLite would forget the zone."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Return the time in UTC.
-
-        Raises:
-            InspectionError: it has no zone and could be any of 24 moments.
-        """
-        del dialect
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise InspectionError(f"the time {value} has no zone; the database takes aware times")
-        return value.astimezone(UTC)
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Return the time as aware UTC."""
-        del dialect
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
-        "pk": "pk_%(table_name)s",
-    }
 )
 
-#: SQLite counts up by itself only for a column declared INTEGER.
-Id = BigInteger().with_variant(Integer(), "sqlite")
-#: Python's None becomes NULL, not JSON's null.
-Json = JSON(none_as_null=True)
-
-
-def _ledger_key(*, index: bool = False) -> Column[int]:
-    of_ledger = ForeignKey("ledger.id", ondelete="CASCADE")
-    return Column(
-        "ledger_id", Id, of_ledger, primary_key=True, autoincrement=False, index=index or None
-    )
-
-
-def _partial_index(name: str | None, *columns: str, where: str, unique: bool = False) -> Index:
-    condition = text(where)
-    return Index(name, *columns, unique=unique, sqlite_where=condition, postgresql_where=condition)
-
+from inspection.store.columns import Id, Json, Moment, ledger_key, metadata, partial_index
 
 lines = Table(
     "lines",
@@ -95,6 +31,8 @@ lines = Table(
     Column("pictures", String(32), nullable=False),
     Column("sample_rate", Double, nullable=False),
     Column("is_paused", Boolean, nullable=False),
+    #: First frames of each product and station that a reference is learnt from; 0: none.
+    Column("learn_count", Integer, nullable=False, server_default="0"),
 )
 
 stations = Table(
@@ -145,10 +83,35 @@ thresholds = Table(
     Column("version", Integer, nullable=False),
     #: NULL withdraws the threshold.
     Column("value", Double),
+    #: Of the detector and the reference whose scores alone it judges; NULL: of any.
+    Column("checkpoint_hash", String(64)),
+    Column("reference_hash", String(64)),
     Column("set_at", Moment, nullable=False),
     Column("set_by", Text, nullable=False),
     Column("reason", Text, nullable=False),
     UniqueConstraint("scope", "version"),
+)
+
+#: What thresholds promise, and how far the test has come that watches whether they still do.
+calibrations = Table(
+    "calibrations",
+    metadata,
+    Column("threshold_id", Id, ForeignKey("thresholds.id"), primary_key=True, autoincrement=False),
+    Column("false_reject_rate", Double, nullable=False),
+    Column("confidence", Double, nullable=False),
+    Column("good_count", Integer, nullable=False),
+    #: The rate that the good scores really support; at most `false_reject_rate`.
+    Column("bound", Double, nullable=False),
+    #: Order statistics of the good scores that are watched.
+    Column("watched", Json, nullable=False),
+    #: State of the test, as `inspection.domain.drift` writes it.
+    Column("state", Json, nullable=False),
+    #: Newest ledger id the test has looked at.
+    Column("position", BigInteger, nullable=False),
+    Column("made_at", Moment, nullable=False),
+    #: NULL while the promise stands.
+    Column("withdrawn_at", Moment),
+    Column("withdrawn_why", Text),
 )
 
 recipes = Table(
@@ -193,14 +156,14 @@ ledger = Table(
     UniqueConstraint("camera_id", "captured_at", "sequence_number"),
     CheckConstraint("outcome IN ('inspected', 'uninspected', 'dropped')", name="outcome"),
     Index(None, "camera_id", "sequence_number"),
-    _partial_index(None, "part_serial", where="part_serial IS NOT NULL"),
-    _partial_index(None, "lot", where="lot IS NOT NULL"),
+    partial_index(None, "part_serial", where="part_serial IS NOT NULL"),
+    partial_index(None, "lot", where="lot IS NOT NULL"),
 )
 
 inspections = Table(
     "inspections",
     metadata,
-    _ledger_key(),
+    ledger_key(),
     # The next four repeat the ledger's so that one index can select and sort.
     Column("captured_at", Moment, nullable=False),
     Column("line_id", Id, nullable=False),
@@ -212,6 +175,8 @@ inspections = Table(
     #: Copied, so that the row explains its verdict by itself.
     Column("threshold_value", Double),
     Column("checkpoint_hash", String(64), nullable=False),
+    #: Of the reference it was scored with; NULL: without one.
+    Column("reference_hash", String(64)),
     Column("waited_ms", Double, nullable=False),
     Column("inference_ms", Double, nullable=False),
     #: From exposure to the row: captured_at to recorded_at.
@@ -225,13 +190,13 @@ inspections = Table(
     Index(None, "captured_at", "ledger_id"),
     Index(None, "line_id", "captured_at", "ledger_id"),
     Index(None, "camera_id", "captured_at", "ledger_id"),
-    _partial_index("ix_inspections_ng", "captured_at", "ledger_id", where="verdict = 'NG'"),
+    partial_index("ix_inspections_ng", "captured_at", "ledger_id", where="verdict = 'NG'"),
 )
 
 maps = Table(
     "maps",
     metadata,
-    _ledger_key(),
+    ledger_key(),
     Column("taps", Integer, nullable=False),
     Column("rows", Integer, nullable=False),
     Column("columns", Integer, nullable=False),
@@ -257,7 +222,7 @@ alerts = Table(
     Column("acknowledged_by", Text),
     Column("resolved_at", Moment),
     # One unresolved alert for each line and kind, whoever races.
-    _partial_index(
+    partial_index(
         "uq_alerts_unresolved", "line_id", "kind", where="resolved_at IS NULL", unique=True
     ),
     Index(None, "opened_at"),
@@ -267,14 +232,14 @@ alert_frames = Table(
     "alert_frames",
     metadata,
     Column("alert_id", Id, ForeignKey("alerts.id", ondelete="CASCADE"), primary_key=True),
-    _ledger_key(index=True),
+    ledger_key(index=True),
 )
 
 #: Frames the alert worker has not looked at yet: written with the ledger row, deleted by it.
 alert_outbox = Table(
     "alert_outbox",
     metadata,
-    _ledger_key(),
+    ledger_key(),
     Column("line_id", Id, ForeignKey("lines.id"), nullable=False),
     Column("kind", String(16), nullable=False),
     Column("captured_at", Moment, nullable=False),
@@ -321,13 +286,46 @@ audit = Table(
     Column("id", Id, primary_key=True),
     Column("at", Moment, nullable=False),
     Column("who", Text, nullable=False),
-    #: created, changed or set.
+    #: created, changed, set, withdrawn or restored.
     Column("action", String(32), nullable=False),
-    #: line, camera, product, channel, threshold or recipe.
+    #: line, camera, product, channel, threshold, promise, recipe or reference.
     Column("thing", String(32), nullable=False),
     Column("name", Text, nullable=False),
     Column("before", Json),
     Column("after", Json),
     Index(None, "at"),
     Index(None, "thing", "name"),
+)
+
+#: Files of references, each once, however many versions use it.
+reference_files = Table(
+    "reference_files",
+    metadata,
+    Column("sha256", String(64), primary_key=True),
+    Column("data", LargeBinary, nullable=False),
+)
+
+#: `references` is a word of SQL.
+line_references = Table(
+    "line_references",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("station_id", Id, ForeignKey("stations.id"), nullable=False),
+    Column("product", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("sha256", String(64), ForeignKey("reference_files.sha256"), nullable=False),
+    Column("checkpoint_hash", String(64), nullable=False),
+    Column("images_count", Integer, nullable=False),
+    #: folder, history or stream.
+    Column("source", String(16), nullable=False),
+    Column("is_final", Boolean, nullable=False),
+    Column("is_in_force", Boolean, nullable=False),
+    Column("made_at", Moment, nullable=False),
+    Column("made_by", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    UniqueConstraint("station_id", "product", "version"),
+    # One in force for each product and station, whoever races.
+    partial_index(
+        "uq_line_references_in_force", "station_id", "product", where="is_in_force", unique=True
+    ),
 )

@@ -1,6 +1,7 @@
 """Thresholds: every version of every one, never changed once set."""
 
 import math
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +14,22 @@ from inspection.store.audit import Change, add_change
 from inspection.store.lines import line_id
 
 
+@dataclass(frozen=True, kw_only=True)
+class NewThreshold:
+    """A threshold that is to be set; its version is not known yet."""
+
+    scope: Scope
+    #: None withdraws the threshold.
+    value: float | None
+    set_at: datetime
+    set_by: str
+    reason: str
+    #: SHA-256 of the checkpoint whose scores alone it judges; None: of any.
+    checkpoint_hash: str | None = None
+    #: SHA-256 of the reference of those scores; None: they were made without one.
+    reference_hash: str | None = None
+
+
 def set_threshold(
     connection: Connection,
     scope: Scope,
@@ -22,49 +39,54 @@ def set_threshold(
     by: str,
     reason: str,
 ) -> Threshold:
-    """Add the next version of the threshold of `scope`; None withdraws it.
+    """Add the next version of the threshold of `scope`, for scores of any checkpoint.
+
+    Args:
+        connection: inside a transaction of `Database.write`.
+        scope: where it applies.
+        value: NG if and only if a score is greater; None withdraws it.
+        at: now.
+        by: who sets it.
+        reason: why, for the history.
 
     Raises:
         ConfigurationError: the value is not a finite number, or the product has no name.
         NotFoundError: there is no such line, station or camera.
     """
-    if value is not None and not math.isfinite(value):
-        raise ConfigurationError(f"the threshold {value} is not a finite number")
-    row = _located(connection, scope)
+    new = NewThreshold(scope=scope, value=value, set_at=at, set_by=by, reason=reason)
+    return add_version(connection, new)
+
+
+def add_version(connection: Connection, new: NewThreshold) -> Threshold:
+    """Add the next version of a threshold.
+
+    Raises:
+        ConfigurationError: the value is not a finite number, or the product has no name.
+        NotFoundError: there is no such line, station or camera.
+    """
+    if new.value is not None and not math.isfinite(new.value):
+        raise ConfigurationError(f"the threshold {new.value} is not a finite number")
+    place = located(connection, new.scope)
     # Two who set the same threshold at the same time take turns, so that both get a version.
     connection.execute(
-        select(tables.lines.c.id).where(tables.lines.c.id == row["line_id"]).with_for_update()
+        select(tables.lines.c.id).where(tables.lines.c.id == place["line_id"]).with_for_update()
     )
     newest = connection.execute(
         select(tables.thresholds.c.version, tables.thresholds.c.value)
-        .where(tables.thresholds.c.scope == row["scope"])
+        .where(tables.thresholds.c.scope == place["scope"])
         .order_by(tables.thresholds.c.version.desc())
         .limit(1)
     ).first()
-    row |= {"version": 1 if newest is None else newest.version + 1, "value": value}
-    row |= {"set_at": at, "set_by": by, "reason": reason}
+    set_as = {field: value for field, value in vars(new).items() if field != "scope"}
+    row = place | set_as | {"version": 1 if newest is None else newest.version + 1}
     statement = insert(tables.thresholds).values(row).returning(tables.thresholds.c.id)
     threshold = Threshold(
         threshold_id=connection.execute(statement).scalar_one(),
-        scope=scope,
+        scope=new.scope,
         version=row["version"],
-        value=value,
-        set_at=at,
-        set_by=by,
-        reason=reason,
+        **set_as,
     )
-    before = None if newest is None else {"version": newest.version, "value": newest.value}
-    after = {"version": threshold.version, "value": value, "reason": reason}
-    change = Change(
-        at=at,
-        who=by,
-        action="set",
-        thing="threshold",
-        name=scope_name(scope),
-        before=before,
-        after=after,
-    )
-    add_change(connection, change)
+    _audit(connection, threshold, newest)
     return threshold
 
 
@@ -95,24 +117,19 @@ def threshold_history(connection: Connection, scope: Scope) -> list[Threshold]:
     Raises:
         NotFoundError: there is no such line, station or camera.
     """
-    key = _located(connection, scope)["scope"]
+    key = located(connection, scope)["scope"]
     statement = _selected().where(tables.thresholds.c.scope == key)
     rows = connection.execute(statement.order_by(tables.thresholds.c.version.desc()))
     return [_threshold(row) for row in rows]
 
 
-def scope_name(scope: Scope) -> str:
-    """Return the scope as people write it: `line=A product=washer`."""
-    parts = {
-        "line": scope.line,
-        "product": scope.product,
-        "station": scope.station,
-        "camera": scope.camera,
-    }
-    return " ".join(f"{thing}={name}" for thing, name in parts.items() if name is not None)
+def located(connection: Connection, scope: Scope) -> dict[str, Any]:
+    """Return the columns of `tables.thresholds` that say where a scope is.
 
-
-def _located(connection: Connection, scope: Scope) -> dict[str, Any]:
+    Raises:
+        ConfigurationError: the product has no name.
+        NotFoundError: there is no such line, station or camera.
+    """
     if scope.product is not None and not scope.product.strip():
         raise ConfigurationError("the product of a threshold needs a name")
     line = line_id(connection, scope.line)
@@ -135,6 +152,42 @@ def _located(connection: Connection, scope: Scope) -> dict[str, Any]:
         "camera_id": camera_id,
         "product": scope.product,
     }
+
+
+def scope_name(scope: Scope) -> str:
+    """Return the scope as people write it: `line=A product=washer`."""
+    parts = {
+        "line": scope.line,
+        "product": scope.product,
+        "station": scope.station,
+        "camera": scope.camera,
+    }
+    return " ".join(f"{thing}={name}" for thing, name in parts.items() if name is not None)
+
+
+def _audit(
+    connection: Connection, threshold: Threshold, before: Row[int, float | None] | None
+) -> None:
+    after = {
+        "version": threshold.version,
+        "value": threshold.value,
+        "reason": threshold.reason,
+    }
+    if threshold.is_bound:
+        after |= {
+            "checkpoint_hash": threshold.checkpoint_hash,
+            "reference_hash": threshold.reference_hash,
+        }
+    change = Change(
+        at=threshold.set_at,
+        who=threshold.set_by,
+        action="set",
+        thing="threshold",
+        name=scope_name(threshold.scope),
+        before=None if before is None else {"version": before.version, "value": before.value},
+        after=after,
+    )
+    add_change(connection, change)
 
 
 def _id_of(
@@ -171,4 +224,6 @@ def _threshold(row: Row[*tuple[Any, ...]]) -> Threshold:
         set_at=row.set_at,
         set_by=row.set_by,
         reason=row.reason,
+        checkpoint_hash=row.checkpoint_hash,
+        reference_hash=row.reference_hash,
     )

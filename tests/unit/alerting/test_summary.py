@@ -78,6 +78,12 @@ def test_summary_is_a_sentence_when_there_is_no_detail() -> None:
     )
 
 
+def test_summary_of_drift_says_what_no_longer_promises_anything() -> None:
+    text = summary.of_drift(taken(kind=AlertKind.DRIFT, detail="threshold line=washers: why"))
+
+    assert text == "line washers: threshold line=washers: why"
+
+
 def test_summary_shortens_a_long_detail() -> None:
     text = summary.of_uninspected(taken(detail="x" * 1000))
 
@@ -90,6 +96,11 @@ def test_summary_shortens_a_long_detail() -> None:
     [
         (AlertKind.NG, 5, "line line-1: no NG part for 60 s; 5 frames in all"),
         (AlertKind.UNINSPECTED, 1, "line line-1: no uninspected frame for 60 s; 1 frame in all"),
+        (
+            AlertKind.DRIFT,
+            1,
+            "line line-1: no threshold without its promise for 60 s; 1 frame in all",
+        ),
     ],
 )
 def test_summary_of_calm_says_what_has_ended(

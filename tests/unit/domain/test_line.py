@@ -4,14 +4,32 @@ from itertools import permutations
 
 import pytest
 
-from inspection.domain.line import checked_name, threshold_in_force
+from inspection.domain.line import Threshold, checked_name
+from inspection.domain.line import threshold_in_force as in_force
 from inspection.errors import ConfigurationError
-from tests.factories import camera, scope, threshold
+from tests.factories import CHECKPOINT_HASH, camera, scope, threshold
+
+REFERENCE_HASH = "feed" * 16
 
 LINE = threshold(threshold_id=1, value=0.1, scope=scope())
 PRODUCT = threshold(threshold_id=2, value=0.2, scope=scope(product="washer"))
 STATION = threshold(threshold_id=3, value=0.3, scope=scope(station="station-1"))
 CAMERA = threshold(threshold_id=4, value=0.4, scope=scope(camera="cam-1"))
+
+
+def threshold_in_force(
+    there: list[Threshold],
+    *,
+    checkpoint_hash: str = CHECKPOINT_HASH,
+    reference_hash: str | None = None,
+) -> Threshold | None:
+    return in_force(
+        there,
+        camera=camera(),
+        product="washer",
+        checkpoint_hash=checkpoint_hash,
+        reference_hash=reference_hash,
+    )
 
 
 @pytest.mark.parametrize(
@@ -25,7 +43,7 @@ CAMERA = threshold(threshold_id=4, value=0.4, scope=scope(camera="cam-1"))
 )
 def test_the_most_specific_threshold_wins_in_any_order(there: list, winner: object) -> None:
     for order in permutations(there):
-        assert threshold_in_force(list(order), camera=camera(), product="washer") is winner
+        assert threshold_in_force(list(order)) is winner
 
 
 def test_thresholds_of_other_products_stations_cameras_and_lines_do_not_count() -> None:
@@ -36,13 +54,41 @@ def test_thresholds_of_other_products_stations_cameras_and_lines_do_not_count() 
         threshold(scope=scope(camera="cam-2")),
     ]
 
-    assert threshold_in_force(others, camera=camera(), product="washer") is None
+    assert threshold_in_force(others) is None
 
 
 def test_a_withdrawn_threshold_leaves_the_frame_pending() -> None:
     withdrawn = threshold(threshold_id=5, version=2, value=None, scope=scope(camera="cam-1"))
 
-    assert threshold_in_force([LINE, withdrawn], camera=camera(), product="washer") is None
+    assert threshold_in_force([LINE, withdrawn]) is None
+
+
+def test_a_threshold_set_by_hand_judges_scores_of_every_checkpoint_and_reference() -> None:
+    assert threshold_in_force([LINE], checkpoint_hash="other") is LINE
+    assert threshold_in_force([LINE], reference_hash=REFERENCE_HASH) is LINE
+
+
+@pytest.mark.parametrize("reference_hash", [None, REFERENCE_HASH])
+def test_a_bound_threshold_judges_scores_of_its_checkpoint_and_reference_alone(
+    reference_hash: str | None,
+) -> None:
+    bound = threshold(checkpoint_hash=CHECKPOINT_HASH, reference_hash=reference_hash)
+    other_reference = REFERENCE_HASH if reference_hash is None else None
+
+    assert bound.is_bound
+    assert threshold_in_force([bound], reference_hash=reference_hash) is bound
+    assert threshold_in_force([bound], reference_hash=other_reference) is None
+    assert (
+        threshold_in_force([bound], checkpoint_hash="other", reference_hash=reference_hash) is None
+    )
+
+
+def test_a_bound_threshold_that_cannot_judge_a_score_leaves_the_frame_pending() -> None:
+    bound = threshold(
+        threshold_id=5, scope=scope(camera="cam-1"), checkpoint_hash="that of another detector"
+    )
+
+    assert threshold_in_force([LINE, bound]) is None
 
 
 @pytest.mark.parametrize("name", ["", ".hidden", "a b", "a/b", "ä", "a" * 65, "a{b}"])
