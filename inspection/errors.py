@@ -4,6 +4,7 @@ InspectionError
 ├── ConfigurationError     somebody set something that cannot work; exit code 2
 ├── UnavailableError       a server or device does not answer; trying again can help
 ├── CheckpointError        weights are missing, damaged or do not fit together
+├── ReferenceMissingError  a detector without adapters was not told what is normal
 ├── DatasetError           a data set is not laid out or readable as expected
 ├── TrainingError          training cannot go on
 ├── PictureError           encoded bytes that are no picture we can judge
@@ -39,6 +40,10 @@ class UnavailableError(InspectionError):
 
 class CheckpointError(InspectionError):
     """The checkpoint cannot be used."""
+
+
+class ReferenceMissingError(InspectionError):
+    """The checkpoint has no adapters: it scores with a reference only, and there is none."""
 
 
 class DatasetError(InspectionError):

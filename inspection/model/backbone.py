@@ -19,6 +19,18 @@ class Tap:
     cls: Tensor
     #: ``(B, N, D)`` float32, the patch tokens in rows, standardised per image and channel.
     patches: Tensor
+    #: ``(B, 1, D)`` float32, what they were divided by; None when they are read from a file.
+    deviation: Tensor | None = None
+
+    def centred(self) -> Tensor:
+        """Return ``(B, N, D)``, the patch tokens with their mean subtracted and no more.
+
+        Raises:
+            ValueError: it is not known what they were divided by.
+        """
+        if self.deviation is None:
+            raise ValueError("these tokens were standardised elsewhere")
+        return self.patches * self.deviation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,10 +109,11 @@ class Backbone(nn.Module):
     def forward(self, images: Tensor) -> list[Tap]:
         """Return one `Tap` per tapped block for ``(B, 3, H, W)`` normalised images."""
         first_patch = 1 + self.vit.config.num_register_tokens
-        return [
-            Tap(cls=tokens[:, 0].float(), patches=standardise(tokens[:, first_patch:].float()))
-            for tokens in self.raw_tokens(images)
-        ]
+        taps = []
+        for tokens in self.raw_tokens(images):
+            patches, deviation = standardised(tokens[:, first_patch:].float())
+            taps.append(Tap(cls=tokens[:, 0].float(), patches=patches, deviation=deviation))
+        return taps
 
 
 def quarter_blocks(depth: int) -> tuple[int, ...]:
@@ -110,9 +123,14 @@ def quarter_blocks(depth: int) -> tuple[int, ...]:
 
 def standardise(patches: Tensor) -> Tensor:
     """Return ``(B, N, D)`` patches with mean 0 and deviation 1 per image and channel."""
+    return standardised(patches)[0]
+
+
+def standardised(patches: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the same, and what they were divided by: ``(B, 1, D)``."""
     mean = patches.mean(dim=1, keepdim=True)
-    deviation = patches.std(dim=1, keepdim=True)
-    return (patches - mean) / (deviation + STANDARDISATION_EPSILON)
+    divisor = patches.std(dim=1, keepdim=True) + STANDARDISATION_EPSILON
+    return (patches - mean) / divisor, divisor
 
 
 def from_meta_weights(weights: dict[str, Tensor]) -> dict[str, Tensor]:

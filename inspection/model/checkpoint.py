@@ -4,6 +4,9 @@ config.json            method, sizes, backbone and text tower by reference, and 
 adapters.safetensors   the weights of the head
 card.md                where the weights come from and what they reach
 
+A checkpoint for references alone has no adapters and no text tower: its method is `references`,
+and what it compares pictures with is built later, from good parts. Adapters can be added to it.
+
 Backbone and text tower stay where they are: the folder says where they come from and what their
 fingerprints are, and a detector is not built from others. The content hash, SHA-256 over
 configuration and adapters, therefore covers the whole detector; it is the identity that inspections
@@ -31,8 +34,10 @@ from inspection.model.checkpoint_folder import (
     CARD_FILE,
     CONFIG_FILE,
     FORMAT,
+    REFERENCES,
     Reference,
     content_hash,
+    read_configuration,
     read_description,
     resolve_checkpoint,
 )
@@ -54,10 +59,19 @@ class CheckpointConfig:
     #: Edge of the square image that the backbone sees.
     image_size_px: int
     backbone: Reference
-    text: Reference
-    head: HeadConfig
+    #: Text tower and head are there together; None for references alone.
+    text: Reference | None
+    head: HeadConfig | None
     #: Blocks of the backbone that are read, counted from 0.
     tap_blocks: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdaptedConfig(CheckpointConfig):
+    """The configuration of a checkpoint that has adapters."""
+
+    text: Reference
+    head: HeadConfig
 
 
 class Network(nn.Module):
@@ -70,13 +84,24 @@ class Network(nn.Module):
         self.head = head
 
 
+class BareNetwork(nn.Module):
+    """A backbone alone: a detector of references, without text tower and head."""
+
+    text: None = None
+    head: None = None
+
+    def __init__(self, backbone: Backbone) -> None:
+        super().__init__()
+        self.backbone = backbone
+
+
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
     """A checkpoint in memory."""
 
     config: CheckpointConfig
     #: In evaluation mode, float32, on the CPU.
-    network: Network
+    network: Network | BareNetwork
     #: SHA-256 of configuration and adapters, 64 hexadecimal digits.
     content_hash: str
 
@@ -84,25 +109,35 @@ class Checkpoint:
 def save_checkpoint(
     folder: Path,
     config: CheckpointConfig,
-    head: nn.Module,
+    head: nn.Module | None,
     *,
     card: str,
     precision: torch.dtype = torch.float16,
 ) -> str:
     """Write a checkpoint folder and return its content hash; what was there is replaced.
 
+    Args:
+        folder: is made where it is not there.
+        config: of all parts.
+        head: whose weights are stored; None for references alone.
+        card: Markdown for people.
+        precision: of the stored weights.
+
     Raises:
         CheckpointError: the folder cannot be written.
     """
-    described = {"format": FORMAT, "method": method_of(config.head), **dataclasses.asdict(config)}
+    method = REFERENCES if config.head is None else method_of(config.head)
+    described = {"format": FORMAT, "method": method, **dataclasses.asdict(config)}
     adapters, configuration = folder / ADAPTERS_FILE, folder / CONFIG_FILE
-    partial = {path: path.with_suffix(".partial") for path in (adapters, configuration)}
+    paths = (configuration,) if head is None else (adapters, configuration)
+    partial = {path: path.with_suffix(".partial") for path in paths}
     with _written(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        save_file(_stored(head, precision), partial[adapters])
-        # safetensors makes files that nobody else may read.
-        partial[adapters].chmod(_READABLE_BY_ALL)
-        found_hash = content_hash(described, partial[adapters])
+        if head is not None:
+            save_file(_stored(head, precision), partial[adapters])
+            # safetensors makes files that nobody else may read.
+            partial[adapters].chmod(_READABLE_BY_ALL)
+        found_hash = content_hash(described, partial.get(adapters))
         partial[configuration].write_text(
             json.dumps({**described, "content_hash": found_hash}, indent=2) + "\n",
             encoding="utf-8",
@@ -145,6 +180,15 @@ def _written(folder: Path) -> Iterator[None]:
         raise CheckpointError(f"{folder} cannot be written: {reason}") from error
 
 
+def read_config(folder: Path) -> CheckpointConfig:
+    """Return the configuration of a checkpoint folder, whether or not the checkpoint is whole.
+
+    Raises:
+        CheckpointError: it is missing, cannot be read, or lacks something.
+    """
+    return _config_from(read_configuration(folder), folder)
+
+
 def load_checkpoint(
     path_or_name: str | Path, *, backbone: str | None = None, text: str | None = None
 ) -> Checkpoint:
@@ -153,7 +197,7 @@ def load_checkpoint(
     Args:
         path_or_name: the folder, or `pocket`.
         backbone: where its backbone is on this machine, when not where the checkpoint says.
-        text: where its text tower is, likewise.
+        text: where its text tower is, likewise; nothing is looked for where it has none.
 
     Raises:
         CheckpointError: a file is missing, damaged, or does not belong to the others.
@@ -164,13 +208,21 @@ def load_checkpoint(
     source = backbone or config.backbone.source
     opened = open_backbone(source, folder=folder, tap_blocks=config.tap_blocks)
     _check(opened, config.backbone, source, f"{folder}: the backbone")
+    network = _network(opened, config, folder, text).eval()
+    return Checkpoint(config=config, network=network, content_hash=found_hash)
+
+
+def _network(
+    backbone: Backbone, config: CheckpointConfig, folder: Path, text: str | None
+) -> Network | BareNetwork:
+    if config.text is None or config.head is None:
+        return BareNetwork(backbone)
     source = text or config.text.source
     tower = open_text_tower(source, folder=folder)
     _check(tower, config.text, source, f"{folder}: the text tower")
     head = make_head(config.head)
     _load_adapters(head, folder / ADAPTERS_FILE)
-    network = Network(opened, tower, head).eval()
-    return Checkpoint(config=config, network=network, content_hash=found_hash)
+    return Network(backbone, tower, head)
 
 
 def _check(part: nn.Module, reference: Reference, source: str, what: str) -> None:
@@ -182,13 +234,14 @@ def _check(part: nn.Module, reference: Reference, source: str, what: str) -> Non
 
 
 def _config_from(described: Mapping[str, Any], folder: Path) -> CheckpointConfig:
+    is_bare = described.get("method") == REFERENCES
     try:
         return CheckpointConfig(
             name=described["name"],
             image_size_px=described["image_size_px"],
             backbone=Reference(**described["backbone"]),
-            text=Reference(**described["text"]),
-            head=read_head_config(described["method"], described["head"]),
+            text=None if is_bare else Reference(**described["text"]),
+            head=None if is_bare else read_head_config(described["method"], described["head"]),
             tap_blocks=tuple(described["tap_blocks"]),
         )
     except (KeyError, TypeError, ConfigurationError) as error:

@@ -13,6 +13,8 @@ from inspection.errors import CheckpointError
 POCKET = "pocket"
 #: Version of the folder's layout.
 FORMAT = 2
+#: Method of a checkpoint without adapters: a backbone that compares pictures with references alone.
+REFERENCES = "references"
 
 CONFIG_FILE = "config.json"
 CARD_FILE = "card.md"
@@ -42,12 +44,13 @@ def read_description(folder: Path) -> tuple[dict[str, Any], str]:
     Raises:
         CheckpointError: a file is missing, cannot be read, or does not belong to the others.
     """
-    described = _read_config(folder)
-    if not (folder / ADAPTERS_FILE).is_file():
-        raise CheckpointError(f"{folder / ADAPTERS_FILE} is missing; copy the whole folder again")
+    described = read_configuration(folder)
+    adapters = None if described.get("method") == REFERENCES else folder / ADAPTERS_FILE
+    if adapters is not None and not adapters.is_file():
+        raise CheckpointError(f"{adapters} is missing; copy the whole folder again")
     stored_hash = described.pop("content_hash", None)
     try:
-        found_hash = content_hash(described, folder / ADAPTERS_FILE)
+        found_hash = content_hash(described, adapters)
     except OSError as error:
         raise CheckpointError(f"{error.filename} cannot be read: {error.strerror}") from error
     if stored_hash != found_hash:
@@ -58,15 +61,21 @@ def read_description(folder: Path) -> tuple[dict[str, Any], str]:
     return described, found_hash
 
 
-def content_hash(described: dict[str, Any], adapters: Path) -> str:
-    """Return the SHA-256 over a configuration and the file of adapters, hexadecimal."""
+def content_hash(described: dict[str, Any], adapters: Path | None) -> str:
+    """Return the SHA-256 over a configuration and the file of adapters, if any, hexadecimal."""
     digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode())
-    with adapters.open("rb") as file:
-        digest.update(hashlib.file_digest(file, "sha256").digest())
+    if adapters is not None:
+        with adapters.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()
 
 
-def _read_config(folder: Path) -> dict[str, Any]:
+def read_configuration(folder: Path) -> dict[str, Any]:
+    """Return what a checkpoint's configuration says, whether or not the checkpoint is whole.
+
+    Raises:
+        CheckpointError: it is missing, cannot be read, or is of another format.
+    """
     path = folder / CONFIG_FILE
     try:
         described = json.loads(path.read_text(encoding="utf-8"))

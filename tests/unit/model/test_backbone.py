@@ -6,9 +6,11 @@ import torch
 
 from inspection.model.backbone import (
     Backbone,
+    Tap,
     from_meta_weights,
     quarter_blocks,
     standardise,
+    standardised,
 )
 
 REFERENCE_CONFIG = {
@@ -83,10 +85,10 @@ def test_quarter_blocks_are_those_of_the_published_methods(
 def test_standardise_leaves_mean_zero_and_deviation_one_per_image_and_channel() -> None:
     patches = torch.randn(2, 30, 5) * 7 + 3
 
-    standardised = standardise(patches)
+    found = standardise(patches)
 
-    assert standardised.mean(dim=1).abs().max() < 1e-5
-    assert (standardised.std(dim=1) - 1).abs().max() < 1e-5
+    assert found.mean(dim=1).abs().max() < 1e-5
+    assert (found.std(dim=1) - 1).abs().max() < 1e-5
 
 
 def test_standardise_stays_finite_when_the_image_is_flat() -> None:
@@ -107,3 +109,18 @@ def test_meta_weights_of_an_unknown_name_keep_it() -> None:
     weights = {"cls_token": torch.ones(1, 1, 4), "blocks.0.gate": torch.ones(1)}
 
     assert "blocks.0.gate" in from_meta_weights(weights)
+
+
+def test_tap_gives_back_its_patches_with_their_mean_subtracted_only() -> None:
+    patches = torch.randn(2, 9, 4) * 3 + 5
+    found, divisor = standardised(patches)
+    tap = Tap(cls=patches[:, 0], patches=found, deviation=divisor)
+
+    assert torch.allclose(tap.centred(), patches - patches.mean(dim=1, keepdim=True), atol=1e-5)
+
+
+def test_tap_cannot_give_them_back_when_it_was_read_from_a_file() -> None:
+    tap = Tap(cls=torch.ones(1, 4), patches=torch.ones(1, 9, 4))
+
+    with pytest.raises(ValueError, match="standardised elsewhere"):
+        tap.centred()

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +9,13 @@ from safetensors.torch import load_file
 
 from inspection.errors import CheckpointError
 from inspection.model.ad_dinov3 import AdDinov3Config
-from inspection.model.checkpoint import load_checkpoint, resolve_checkpoint, save_checkpoint
-from inspection.model.checkpoint_folder import content_hash
+from inspection.model.checkpoint import (
+    load_checkpoint,
+    read_config,
+    resolve_checkpoint,
+    save_checkpoint,
+)
+from inspection.model.checkpoint_folder import content_hash, read_description
 from inspection.model.methods import make_head
 from tests.tiny import TINY, save_tiny, tiny_network
 
@@ -168,6 +174,63 @@ def test_checkpoint_files_can_be_read_by_other_users(tiny_folder: Path) -> None:
     files = [path for path in tiny_folder.rglob("*") if path.is_file()]
 
     assert all(path.stat().st_mode & 0o044 == 0o044 for path in files)
+
+
+def save_bare(folder: Path, tiny: Path) -> str:
+    """Write a checkpoint of a tiny detector's backbone alone."""
+    config = read_config(tiny)
+    source = str(tiny / "backbone")
+    backbone = replace(config.backbone, source=source)
+    return save_checkpoint(
+        folder, replace(config, backbone=backbone, text=None, head=None), None, card=""
+    )
+
+
+def test_checkpoint_without_adapters_comes_back_as_a_backbone_alone(
+    tiny_folder: Path, tmp_path: Path
+) -> None:
+    saved_hash = save_bare(tmp_path / "bare", tiny_folder)
+
+    loaded = load_checkpoint(tmp_path / "bare", text="/nowhere")
+
+    assert loaded.content_hash == saved_hash
+    assert loaded.config.head is loaded.config.text is None
+    assert loaded.network.head is loaded.network.text is None
+    whole = load_checkpoint(tiny_folder).network.backbone.state_dict()
+    found = loaded.network.backbone.state_dict()
+    assert all(torch.equal(found[name], tensor) for name, tensor in whole.items())
+
+
+def test_checkpoint_without_adapters_is_two_files_that_say_so(
+    tiny_folder: Path, tmp_path: Path
+) -> None:
+    save_bare(tmp_path / "bare", tiny_folder)
+
+    described, _ = read_description(tmp_path / "bare")
+
+    assert (described["method"], described["head"], described["text"]) == ("references", None, None)
+    assert {file.name for file in (tmp_path / "bare").iterdir()} == {"config.json", "card.md"}
+
+
+def test_checkpoint_without_adapters_is_refused_when_its_configuration_was_changed(
+    tiny_folder: Path, tmp_path: Path
+) -> None:
+    save_bare(tmp_path / "bare", tiny_folder)
+    path = tmp_path / "bare" / "config.json"
+    path.write_text(path.read_text().replace('"name": "tiny"', '"name": "other"'))
+
+    with pytest.raises(CheckpointError, match="content hash does not fit"):
+        load_checkpoint(tmp_path / "bare")
+
+
+def test_checkpoint_without_adapters_is_refused_with_another_backbone(
+    tiny_folder: Path, tmp_path: Path
+) -> None:
+    save_bare(tmp_path / "bare", tiny_folder)
+    other = save_tiny(tmp_path / "other", seed=8)
+
+    with pytest.raises(CheckpointError, match="is not the one it was trained with"):
+        load_checkpoint(tmp_path / "bare", backbone=str(other / "backbone"))
 
 
 def test_checkpoint_called_pocket_is_the_packaged_one() -> None:
