@@ -14,6 +14,7 @@ from inspection.domain.frame import Frame, FrameIdentity
 from inspection.domain.inspection import AnomalyMap, Inspection, Latencies, Verdict
 from inspection.domain.ledger import Cause, Dropped, Inspected, Picture, Reason, Uninspected
 from inspection.domain.line import Camera, Line, Scope, Source, Threshold
+from inspection.domain.reference import LineReference, ReferenceSource
 from inspection.domain.site import Channel, Site
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -85,6 +86,25 @@ def threshold(**changes: Any) -> Threshold:
         "reason": "first threshold of this line",
     }
     return Threshold(**defaults | changes)
+
+
+def line_reference(**changes: Any) -> LineReference:
+    defaults = {
+        "line": "line-1",
+        "product": "washer",
+        "station": "station-1",
+        "version": 1,
+        "content_hash": "feed" * 16,
+        "checkpoint_hash": CHECKPOINT_HASH,
+        "images_count": 16,
+        "source": ReferenceSource.FOLDER,
+        "is_final": True,
+        "is_in_force": True,
+        "made_at": NOON,
+        "made_by": "operator",
+        "reason": "first reference",
+    }
+    return LineReference(**defaults | changes)
 
 
 def inspection(**changes: Any) -> Inspection:

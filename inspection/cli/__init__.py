@@ -16,6 +16,7 @@ from inspection.cli import (
     history,
     lines,
     processes,
+    reference,
     threshold,
     train,
     up,
@@ -29,12 +30,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for part in (demo, up, processes, capture, history, doctor, train, evaluate):
+for part in (demo, up, processes, capture, history, doctor, evaluate):
     part.add_to(app)
+app.add_typer(train.app, name="train")
 app.add_typer(lines.app, name="line")
 app.add_typer(threshold.app, name="threshold")
 app.add_typer(database.app, name="db")
 app.add_typer(checkpoint.app, name="checkpoint")
+app.add_typer(reference.app, name="reference")
 
 
 def main() -> None:

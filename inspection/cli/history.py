@@ -128,6 +128,7 @@ def _whole(row: HistoryRow) -> dict[str, Any]:
         "trigger_id": row.trigger_id,
         "threshold_version": row.threshold_version,
         "checkpoint": row.checkpoint_hash,
+        "reference_hash": row.reference_hash,
         "waited_ms": row.waited_ms,
         "inference_ms": row.inference_ms,
         "latency_ms": row.latency_ms,

@@ -7,13 +7,16 @@ from typing import Annotated, Any
 import typer
 
 from inspection.cli import context, output
+from inspection.cli.calibrate import calibrate
 from inspection.cli.site_file import create_missing, read_site_file
+from inspection.domain.calibration import Promise
 from inspection.domain.line import Camera, Line, Threshold
 from inspection.domain.recipe import LineRecipe, Recipe
 from inspection.errors import ConfigurationError
-from inspection.store import lines, recipes, thresholds
+from inspection.store import calibrations, lines, recipes, thresholds
 
 app = typer.Typer(help="Lines, their cameras, and what they are making.", no_args_is_help=True)
+app.command()(calibrate)
 
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
 
@@ -54,7 +57,7 @@ def list_(*, as_json: AsJson = False) -> None:
 
 @app.command()
 def show(line: str, *, as_json: AsJson = False) -> None:
-    """Show one line: product, alert rule, cameras, thresholds, recipes.
+    """Show one line: product, alert rule, cameras, thresholds and what they promise, recipes.
 
     Example: inspection line show washers
     """
@@ -63,8 +66,12 @@ def show(line: str, *, as_json: AsJson = False) -> None:
         found = lines.get_line(connection, line)
         cameras = lines.list_cameras(connection, line=line)
         in_force = thresholds.list_thresholds(connection, line=line)
+        promises = calibrations.promises(connection, [t.threshold_id for t in in_force])
         told = recipes.list_recipes(connection, line=line)
-    shown = _described(found, cameras, in_force) | {"recipes": [_told(recipe) for recipe in told]}
+    shown = _described(found, cameras) | {
+        "thresholds": [_limit(t, promises.get(t.threshold_id)) for t in in_force],
+        "recipes": [_told(recipe) for recipe in told],
+    }
     output.show_object(shown, as_json=as_json)
 
 
@@ -132,7 +139,32 @@ def _told(recipe: LineRecipe) -> dict[str, Any]:
     }
 
 
-def _described(line: Line, cameras: list[Camera], in_force: list[Threshold]) -> dict[str, Any]:
+def _limit(threshold: Threshold, promise: Promise | None) -> dict[str, Any]:
+    return {
+        "scope": thresholds.scope_name(threshold.scope),
+        "version": threshold.version,
+        "value": threshold.value,
+        "set_at": threshold.set_at.isoformat(),
+        "set_by": threshold.set_by,
+        "reason": threshold.reason,
+        "checkpoint_hash": threshold.checkpoint_hash,
+        "reference_hash": threshold.reference_hash,
+        "promise": None if promise is None else _promised(promise),
+    }
+
+
+def _promised(promise: Promise) -> dict[str, Any]:
+    withdrawn_at = promise.withdrawn_at
+    return {
+        "false_reject_rate": promise.false_reject_rate,
+        "confidence": promise.confidence,
+        "good_count": promise.good_count,
+        "withdrawn_at": None if withdrawn_at is None else withdrawn_at.isoformat(),
+        "why": promise.withdrawn_why,
+    }
+
+
+def _described(line: Line, cameras: list[Camera]) -> dict[str, Any]:
     return {
         "line": line.name,
         "product": line.product,
@@ -140,18 +172,8 @@ def _described(line: Line, cameras: list[Camera], in_force: list[Threshold]) -> 
         "pictures": line.pictures.value,
         "sample_rate": line.sample_rate,
         "is_paused": line.is_paused,
+        "learn": line.learn_count,
         "cameras": [
             {"camera": c.name, "station": c.station, "source": c.source.kind} for c in cameras
-        ],
-        "thresholds": [
-            {
-                "scope": thresholds.scope_name(t.scope),
-                "version": t.version,
-                "value": t.value,
-                "set_at": t.set_at.isoformat(),
-                "set_by": t.set_by,
-                "reason": t.reason,
-            }
-            for t in in_force
         ],
     }

@@ -113,7 +113,7 @@ async def _inspect(settings: Settings, database: Database, redis_url: str, *, na
     from inspection.stream.connection import connect_async
     from inspection.stream.consumer import Consumer
 
-    application.connect(await asyncio.to_thread(_ray_address, settings))
+    application.connect(await asyncio.to_thread(ray_address, settings))
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -167,8 +167,12 @@ def _ray_folder(settings: Settings) -> Path:
     return folder
 
 
-def _ray_address(settings: Settings) -> str:
-    """Return where the replicas are, once they are there."""
+def ray_address(settings: Settings) -> str:
+    """Return where the replicas are, once they are there.
+
+    Raises:
+        UnavailableError: they do not come within `REPLICAS_S`.
+    """
     if settings.ray_address is not None:
         return settings.ray_address
     until_s = time.monotonic() + REPLICAS_S

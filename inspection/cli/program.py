@@ -30,6 +30,9 @@ PARTS = (
     Part(name="alerter", arguments=("alerter",)),
 )
 
+#: Started where a line learns references from its stream.
+LEARNER = Part(name="learner", arguments=("reference", "learn"), follows="serve")
+
 CAPTURE = Part(name="capture", arguments=("capture",), may_end=True)
 
 #: Draining is given up when nothing has moved for so many seconds.
@@ -173,8 +176,11 @@ def running(
         with database.write() as connection:
             create_missing(connection, site_file, at=context.clock(), by=ACTOR)
         supervisor.environment = child_environment(settings, redis_url=redis_url)
-        stack.callback(supervisor.stop, CAPTURE.name, "inspector", "alerter", "serve")
-        for part in PARTS:
+        with database.read() as connection:
+            learns = any(line.learn_count for line in lines.list_lines(connection))
+        names = (CAPTURE.name, LEARNER.name, "inspector", "alerter", "serve")
+        stack.callback(supervisor.stop, *names)
+        for part in (*PARTS, LEARNER) if learns else PARTS:
             supervisor.start(part)
         yield Program(
             settings=settings,

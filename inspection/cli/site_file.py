@@ -6,6 +6,7 @@ lines:
     rule: {k: 2, n: 10}             # alert when 2 of the last 10 parts are NG
     pictures: all                   # all | ng_and_sample | none
     threshold: 0.7                  # first threshold; the database wins after that
+    learn: 64                       # reference from the first 64 frames of a product and station
     recipes:                        # first recipes, likewise; the product of a frame picks one
       - {product: magnetic tile, defects: [with a crack, with a blowhole]}
     stations:
@@ -122,6 +123,7 @@ def _site(file: FileBlock, *, root: Path) -> SiteFile:
                 rule=line.rule.rule(),
                 pictures=line.pictures,
                 sample_rate=line.sample_rate,
+                learn_count=line.learn,
             )
         )
         cameras += [

@@ -170,6 +170,7 @@ class LineBlock(Block):
     pictures: PicturePolicy = PicturePolicy.NG_AND_SAMPLE
     sample_rate: float = Field(default=0.05, ge=0, le=1)
     threshold: float | None = Field(default=None, allow_inf_nan=False)
+    learn: int = Field(default=0, ge=0, le=1_000)
     recipes: list[RecipeBlock] = Field(default_factory=list)
     stations: list[StationBlock] = Field(min_length=1)
 

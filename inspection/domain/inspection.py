@@ -41,6 +41,8 @@ class Inspection:
     threshold: Threshold | None
     #: SHA-256 of the checkpoint that scored it, hexadecimal.
     checkpoint_hash: str
+    #: SHA-256 of the reference it was scored with; None: zero-shot.
+    reference_hash: str | None = None
     latencies: Latencies
 
 

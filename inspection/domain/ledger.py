@@ -42,6 +42,8 @@ class Reason(StrEnum):
     DELIVERIES = "deliveries"
     #: The model's score was not a finite number.
     SCORE = "score"
+    #: The reference it must be scored with is missing, damaged or of another checkpoint.
+    REFERENCE = "reference"
 
 
 class Cause(StrEnum):

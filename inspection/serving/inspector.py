@@ -3,7 +3,8 @@
 The way of a frame here:
 
 1. The reader takes deliveries while the window has room; what is no frame becomes a finding.
-2. Frames taken together go to a replica in calls of up to `CALL_FRAMES`, each with its recipe.
+2. Frames taken together go to a replica in calls of up to `CALL_FRAMES`, each with its recipe and
+   the name of its reference, whose file follows when the replica lacks it.
 3. The writer records findings, many in one transaction, and only then acknowledges them.
 4. When a call fails, its frames are suspects: once a probe is answered again they are retried one
    at a time, with nothing else under way, and dead-lettered after `ALONE_LIMIT` such attempts.
@@ -25,8 +26,9 @@ from inspection.errors import CodecError, UnavailableError
 from inspection.serving.floor import Floor
 from inspection.serving.patience import BACKOFF_S, Outage, sleep
 from inspection.serving.recorder import Finding, Judged, Recorder, Unjudged
-from inspection.serving.request import Answer, Refused, Request
+from inspection.serving.request import Outcome, Refused, Request
 from inspection.serving.scoring import Scoring, probe
+from inspection.serving.supply import Supply
 from inspection.serving.window import Window
 from inspection.serving.writer import Writer
 from inspection.stream.consumer import Consumer
@@ -48,7 +50,7 @@ DELIVERY_LIMIT = 5
 #: Attempts alone before a suspect is dead-lettered.
 ALONE_LIMIT = 3
 
-#: Seconds between looks at cameras and recipes, at drops, and at stale deliveries.
+#: Seconds between looks at cameras, recipes and references, at drops, and at stale deliveries.
 FLOOR_S, DROPS_S, RECLAIM_S = 1.0, 0.5, 5.0
 
 #: Drops recorded in one transaction at most.
@@ -73,6 +75,7 @@ class Inspector:
     ) -> None:
         self._consumer = consumer
         self._scoring = scoring
+        self._supply = Supply(scoring, recorder.reference_file)
         self._recorder = recorder
         self._clock = clock
         self._outage_limit = outage_limit
@@ -87,6 +90,7 @@ class Inspector:
         self._suspects: deque[tuple[Delivery, Frame]] = deque()
         self._calls: set[asyncio.Task[None]] = set()
         self._group = asyncio.TaskGroup()
+        self._stop = asyncio.Event()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Inspect until `stop` is set, then finish what is under way.
@@ -94,6 +98,7 @@ class Inspector:
         Raises:
             UnavailableError: no replica has answered a probe for `outage_limit`.
         """
+        self._stop = stop
         finished = asyncio.Event()
         try:
             async with asyncio.TaskGroup() as group:
@@ -177,10 +182,15 @@ class Inspector:
     async def _score(self, call: Sequence[tuple[Delivery, Frame]]) -> None:
         begun_at = self._clock()
         requests = [
-            Request(payload=frame.payload, recipe=self._floor.recipe_of(frame)) for _, frame in call
+            Request(
+                payload=frame.payload,
+                recipe=self._floor.recipe_of(frame),
+                reference=self._floor.reference_of(frame),
+            )
+            for _, frame in call
         ]
         try:
-            answers = await self._scoring.score(requests)
+            answers = await self._supply.score(requests, self._stop)
         except UnavailableError as error:
             logger().warning("call_failed", frames=len(call), why=str(error))
             self._suspects.extend(call)
@@ -260,7 +270,7 @@ class Inspector:
             await self._consumer.settle_drops(drops)
 
 
-def _finding(frame: Frame, answer: Answer, latencies: Latencies) -> Finding:
+def _finding(frame: Frame, answer: Outcome, latencies: Latencies) -> Finding:
     if isinstance(answer, Refused):
         return Unjudged(
             identity=frame.identity,

@@ -12,7 +12,7 @@ from inspection.domain.line import Camera, Line, PicturePolicy, Threshold, thres
 from inspection.errors import InspectionError, UnavailableError
 from inspection.serving.floor import Floor
 from inspection.serving.request import Scored
-from inspection.store import ledger, lines, recipes, thresholds
+from inspection.store import ledger, lines, recipes, references, thresholds
 from inspection.store.database import Database
 from inspection.store.pictures import PictureStore
 from inspection.telemetry import logger
@@ -59,15 +59,28 @@ class Recorder:
         self._clock = clock
 
     def floor(self) -> Floor:
-        """Return the cameras whose frames are to be inspected, and the recipes in force.
+        """Return the cameras whose frames are to be inspected, recipes and references in force.
 
         Raises:
             UnavailableError: the database does not answer.
         """
         with self._database.read() as connection:
             return Floor(
-                cameras=lines.list_cameras(connection), recipes=recipes.list_recipes(connection)
+                cameras=lines.list_cameras(connection),
+                recipes=recipes.list_recipes(connection),
+                references=references.list_references(connection, is_in_force=True),
             )
+
+    def reference_file(self, content_hash: str) -> bytes:
+        """Return the file of a reference.
+
+        Raises:
+            NotFoundError: it is not there.
+            CheckpointError: what is there is damaged.
+            UnavailableError: the database does not answer.
+        """
+        with self._database.read() as connection:
+            return references.reference_file(connection, content_hash)
 
     def record(self, findings: Sequence[Finding]) -> list[Entry]:
         """Judge and write findings; those that already have a row change nothing.
@@ -103,7 +116,13 @@ class Recorder:
         if isinstance(finding, Unjudged):
             return self._uninspected(finding, line)
         frame, scored = finding.frame, finding.scored
-        threshold = threshold_in_force(in_force, camera=camera, product=frame.product)
+        threshold = threshold_in_force(
+            in_force,
+            camera=camera,
+            product=frame.product,
+            checkpoint_hash=scored.checkpoint_hash,
+            reference_hash=scored.reference_hash,
+        )
         try:
             verdict = judge(scored.score, threshold)
         except InspectionError as error:
@@ -118,6 +137,7 @@ class Recorder:
             verdict=verdict,
             threshold=threshold,
             checkpoint_hash=scored.checkpoint_hash,
+            reference_hash=scored.reference_hash,
             latencies=finding.latencies,
         )
         return Inspected(

@@ -13,6 +13,8 @@ class Request:
     payload: bytes
     #: What the detector is told about the product on it.
     recipe: Recipe
+    #: SHA-256 of the reference to score it with; None: without one.
+    reference: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,15 +25,29 @@ class Scored:
     anomaly_map: AnomalyMap
     #: SHA-256 of the checkpoint that answered.
     checkpoint_hash: str
+    #: SHA-256 of the reference it was scored with; None: zero-shot.
+    reference_hash: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Refused:
-    """The frame is no picture that can be judged; the others of its call are not affected."""
+    """The frame cannot be judged; the others of its call are not affected."""
 
     #: A value of `inspection.domain.ledger.Reason`.
     reason: str
     detail: str
 
 
-Answer = Scored | Refused
+@dataclass(frozen=True, kw_only=True)
+class Lacking:
+    """The replica has not got the reference: ask again, with its file."""
+
+    #: SHA-256 of the reference.
+    reference: str
+
+
+#: What becomes of a frame at a replica …
+Answer = Scored | Refused | Lacking
+
+#: … and in the end.
+Outcome = Scored | Refused

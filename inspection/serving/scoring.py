@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Protocol
 
 import cv2
@@ -15,10 +15,11 @@ from ray.serve.handle import DeploymentHandle
 from inspection.domain.recipe import Recipe
 from inspection.errors import UnavailableError
 from inspection.serving.replica import Replica
-from inspection.serving.request import Answer, Request
+from inspection.serving.request import Answer, Lacking, Request
 
-#: Seconds a call may take that is the first, or the first with its recipe: the model may still be
-#: warming up, and the sentences of a recipe are encoded when it is met first.
+#: Seconds a call may take that is the first, or the first with its recipe, or brings references:
+#: the model may still be warming up, the sentences of a recipe are encoded when it is met first,
+#: and files of references are large.
 FIRST_DEADLINE_S = 180.0
 
 #: Recipes that are remembered as met.
@@ -34,8 +35,14 @@ DEADLINE_FLOOR_S = 5.0
 class Scoring(Protocol):
     """Something that scores encoded frames."""
 
-    async def score(self, requests: Sequence[Request]) -> list[Answer]:
+    async def score(
+        self, requests: Sequence[Request], files: Mapping[str, bytes] | None = None
+    ) -> list[Answer]:
         """Answer the requests of one call, in order.
+
+        Args:
+            requests: the frames.
+            files: references that a replica said it lacks, by content hash.
 
         Raises:
             UnavailableError: no answer; the frames were not judged.
@@ -51,22 +58,29 @@ class RayScoring:
         self._recent_s: deque[float] = deque(maxlen=32)
         self._met: set[Recipe] = set()
 
-    def deadline_s(self, requests: Sequence[Request]) -> float:
-        """Return how many seconds a call with `requests` may take."""
-        if not self._recent_s or not self._has_met(requests):
+    def deadline_s(self, requests: Sequence[Request], *, has_files: bool = False) -> float:
+        """Return how many seconds a call with `requests`, and maybe references, may take."""
+        if has_files or not self._recent_s or not self._has_met(requests):
             return FIRST_DEADLINE_S
         return max(DEADLINE_FLOOR_S, DEADLINE_FACTOR * max(self._recent_s))
 
-    async def score(self, requests: Sequence[Request]) -> list[Answer]:
+    async def score(
+        self, requests: Sequence[Request], files: Mapping[str, bytes] | None = None
+    ) -> list[Answer]:
         """Answer the requests of one call, in order.
+
+        Args:
+            requests: the frames.
+            files: references that a replica said it lacks, by content hash.
 
         Raises:
             UnavailableError: the replica died, failed or did not answer before the deadline.
         """
         begun_s = time.monotonic()
-        deadline_s = self.deadline_s(requests)
+        deadline_s = self.deadline_s(requests, has_files=bool(files))
         try:
-            task = asyncio.ensure_future(_answers(self._handle.score.remote(list(requests))))
+            response = self._handle.score.remote(list(requests), dict(files or {}))
+            task = asyncio.ensure_future(_answers(response))
             done, _ = await asyncio.wait({task}, timeout=deadline_s)
             if not done:
                 # Not cancelled: cancellations in a batch have hung Ray Serve's batching.
@@ -75,11 +89,18 @@ class RayScoring:
             answers = task.result()
         except (RayError, RayServeException) as error:
             raise UnavailableError(f"the replica failed: {_first_line(error)}") from error
+        lacking = [isinstance(answer, Lacking) for answer in answers]
         if self._has_met(requests):
-            self._recent_s.append(time.monotonic() - begun_s)
+            # Neither what was not computed nor what brought files says how long a call takes.
+            if not (files or any(lacking)):
+                self._recent_s.append(time.monotonic() - begun_s)
         elif len(self._met) >= MET_RECIPES_COUNT:
             self._met.clear()
-        self._met.update(request.recipe for request in requests)
+        self._met.update(
+            request.recipe
+            for request, is_lacking in zip(requests, lacking, strict=True)
+            if not is_lacking
+        )
         return answers
 
     def _has_met(self, requests: Sequence[Request]) -> bool:

@@ -64,6 +64,8 @@ class HistoryRow:
     threshold_value: float | None
     threshold_version: int | None
     checkpoint_hash: str
+    #: Reference it was scored with; None: zero-shot.
+    reference_hash: str | None
     #: From exposure to being taken from the stream.
     waited_ms: float
     #: From handing it to the replica to having its score.
@@ -308,6 +310,7 @@ def _history_row(row: Row[*tuple[Any, ...]]) -> HistoryRow:
         threshold_value=row.threshold_value,
         threshold_version=row.threshold_version,
         checkpoint_hash=row.checkpoint_hash,
+        reference_hash=row.reference_hash,
         waited_ms=row.waited_ms,
         inference_ms=row.inference_ms,
         latency_ms=row.latency_ms,

@@ -259,6 +259,7 @@ def _insert_inspected(
                 "threshold_id": threshold and threshold.threshold_id,
                 "threshold_value": threshold and threshold.value,
                 "checkpoint_hash": inspection.checkpoint_hash,
+                "reference_hash": inspection.reference_hash,
                 "waited_ms": inspection.latencies.waited_ms,
                 "inference_ms": inspection.latencies.inference_ms,
                 "latency_ms": latency / timedelta(milliseconds=1),

@@ -130,6 +130,7 @@ def _insert_line(connection: Connection, line: Line, *, at: datetime, by: str) -
         "pictures": line.pictures.value,
         "sample_rate": line.sample_rate,
         "is_paused": line.is_paused,
+        "learn_count": line.learn_count,
     }
     statement = insert_new(connection, tables.lines, "name").values(values)
     if connection.scalar(statement.returning(tables.lines.c.id)) is None:
@@ -175,4 +176,5 @@ def _line(row: Row[*tuple[Any, ...]]) -> Line:
         pictures=PicturePolicy(row.pictures),
         sample_rate=row.sample_rate,
         is_paused=row.is_paused,
+        learn_count=row.learn_count,
     )

@@ -14,7 +14,14 @@ from inspection.serving.application import Deployment, build
 from inspection.settings import PREFIX, SECRETS, Settings
 
 REPOSITORY = Path(__file__).parents[2]
-PROCESSES = {"serve", "inspector", "alerter", "capture"}
+#: Services and their commands.
+PROCESSES = {
+    "serve": "serve",
+    "inspector": "inspector",
+    "learner": "reference learn",
+    "alerter": "alerter",
+    "capture": "capture",
+}
 
 
 @pytest.fixture(scope="module")
@@ -42,8 +49,8 @@ def test_serve_config_builds_the_application_with_arguments_it_has(
 def test_compose_runs_every_process(compose: dict[str, Any]) -> None:
     services = compose["services"]
 
-    assert services.keys() >= PROCESSES
-    assert all(services[name]["command"] == name for name in PROCESSES)
+    assert services.keys() >= PROCESSES.keys()
+    assert all(services[name]["command"] == command for name, command in PROCESSES.items())
 
 
 def test_compose_keeps_frames_in_a_redis_that_neither_forgets_nor_evicts(

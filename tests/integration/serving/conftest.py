@@ -1,7 +1,7 @@
 """An inspector on a real stream and database; the detector is real and tiny, Ray is not there."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -11,19 +11,22 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from sqlalchemy import update
 
 from inspection.domain.frame import Frame, FrameIdentity
 from inspection.domain.line import OverflowPolicy, Scope
 from inspection.domain.recipe import Recipe
+from inspection.domain.reference import ReferencePlace, ReferenceSource
 from inspection.errors import UnavailableError
 from inspection.model.detector import Detector
 from inspection.serving.inspector import BLOCK_MS, Inspector
 from inspection.serving.recorder import Recorder
 from inspection.serving.request import Answer, Request
 from inspection.serving.scorer import Scorer
-from inspection.store import inspections, lines, recipes, thresholds
+from inspection.store import inspections, lines, recipes, references, tables, thresholds
 from inspection.store.database import Database
 from inspection.store.pictures import PictureStore
+from inspection.store.references import BuiltReference
 from inspection.stream.connection import Client, connect, connect_async
 from inspection.stream.consumer import Consumer
 from inspection.stream.producer import Producer
@@ -34,10 +37,19 @@ CAMERA = "cam-1"
 
 
 @pytest.fixture(scope="session")
-def scorer(tmp_path_factory: pytest.TempPathFactory) -> Scorer:
+def detector(tmp_path_factory: pytest.TempPathFactory) -> Detector:
     # With these random weights scores are not all but 1, so that recipes make a difference.
     folder = save_tiny(tmp_path_factory.mktemp("checkpoint"), seed=15)
-    detector = Detector.load(folder, device="cpu", threads=1)
+    return Detector.load(folder, device="cpu", threads=1)
+
+
+@pytest.fixture
+def scorer(detector: Detector) -> Scorer:
+    """What a replica that has just started has: a detector, and no reference."""
+    return started(detector)
+
+
+def started(detector: Detector) -> Scorer:
     return Scorer(detector, picture_limit_px=1_000_000, threads=1)
 
 
@@ -53,14 +65,20 @@ class Replicas:
     calls: list[int] = field(default_factory=list)
     #: Of the newest call.
     recipes: list[Recipe] = field(default_factory=list)
+    #: References that came along, in the order of calls.
+    supplied: list[str] = field(default_factory=list)
 
-    async def score(self, requests: Sequence[Request]) -> list[Answer]:
+    async def score(
+        self, requests: Sequence[Request], files: Mapping[str, bytes] | None = None
+    ) -> list[Answer]:
         self.calls.append(len(requests))
+        self.supplied += files or {}
         self.recipes = [request.recipe for request in requests]
         if self.is_out or any(request.payload in self.deadly for request in requests):
             raise UnavailableError("the replica is gone")
+        references = await asyncio.to_thread(self.scorer.references, requests, files or {})
         pictures = await asyncio.to_thread(self.scorer.decode, requests)
-        return await asyncio.to_thread(self.scorer.score, requests, pictures)
+        return await asyncio.to_thread(self.scorer.score, requests, pictures, references)
 
 
 @dataclass
@@ -104,6 +122,41 @@ class Floor:
                 connection, "line-1", recipe, at=datetime.now(UTC), by="test", reason="test"
             )
 
+    def reference(self, data: bytes, *, checkpoint_hash: str = "", **place: str) -> str:
+        """Put a file in force as the reference of washers at the station; return its hash."""
+        where = {"line": "line-1", "station": "station-1", "product": "washer"} | place
+        built = BuiltReference(
+            place=ReferencePlace(**where),
+            data=data,
+            checkpoint_hash=checkpoint_hash,
+            images_count=1,
+            source=ReferenceSource.FOLDER,
+        )
+        with self.database.write() as connection:
+            added = references.add_reference(
+                connection, built, at=datetime.now(UTC), by="test", reason="test"
+            )
+        return added.content_hash
+
+    def withdraw(self) -> None:
+        """Withdraw the reference of washers at the station."""
+        place = ReferencePlace(line="line-1", station="station-1", product="washer")
+        with self.database.write() as connection:
+            references.withdraw_reference(
+                connection, place, at=datetime.now(UTC), by="test", reason="test"
+            )
+
+    def damage_references(self) -> None:
+        """Cut all files of references short."""
+        with self.database.write() as connection:
+            connection.execute(update(tables.reference_files).values(data=b"half"))
+
+    def rows(self) -> list[inspections.HistoryRow]:
+        """Return the inspections recorded so far, the oldest first."""
+        with self.database.read() as connection:
+            rows = inspections.history(connection, inspections.HistoryQuery(limit=1000))
+        return sorted(rows, key=lambda row: row.identity.sequence_number)
+
     def scores(self) -> list[float]:
         """Return the scores recorded so far, the newest first."""
         with self.database.read() as connection:
@@ -114,7 +167,7 @@ class Floor:
     async def inspector(
         self, name: str = "inspector-1", **options: Any
     ) -> AsyncIterator[asyncio.Event]:
-        """Run an inspector; leaving stops it in an orderly way."""
+        """Run an inspector; leaving stops it in an orderly way, and its end sets the event."""
         client = connect_async(self.redis_url, block_ms=BLOCK_MS)
         recorder = Recorder(
             self.database, PictureStore(str(self.pictures)), clock=lambda: datetime.now(UTC)
@@ -129,6 +182,7 @@ class Floor:
         )
         stop = asyncio.Event()
         task = asyncio.create_task(inspector.run(stop))
+        task.add_done_callback(lambda _: stop.set())
         try:
             yield stop
         finally:

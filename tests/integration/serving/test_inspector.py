@@ -117,8 +117,8 @@ async def test_an_inspector_whose_replicas_stay_away_ends_with_one_sentence(
     floor.add(1)
 
     with pytest.raises(UnavailableError, match="no replica has answered"):
-        async with floor.inspector(outage_limit=timedelta(seconds=0.2)):
-            await eventually(lambda: len(floor.replicas.calls) > 3)
+        async with floor.inspector(outage_limit=timedelta(seconds=0.2)) as ended:
+            await eventually(ended.is_set)
 
 
 async def test_a_trimmed_frame_becomes_uninspected(floor: Floor) -> None:

@@ -16,8 +16,8 @@ from sqlalchemy import func, insert, select, text
 from sqlalchemy.exc import IntegrityError
 
 from inspection.errors import ConfigurationError, InspectionError, UnavailableError
+from inspection.store import calibrations, lines, recipes, tables, thresholds
 from inspection.store import database as database_module
-from inspection.store import lines, recipes, tables
 from inspection.store.database import Database, migrations_folder
 from tests import factories
 from tests.factories import NOON
@@ -166,7 +166,14 @@ def test_database_of_the_first_version_gets_recipes_and_keeps_its_rows(
             patch.setattr(database_module, "migrations_folder", lambda: first)
             database.migrate()
         with database.write() as connection:
-            lines.create_missing(connection, factories.site(), at=NOON, by="test")
+            connection.execute(
+                text(
+                    "INSERT INTO lines (name, product, rule_k, rule_n, rule_group_s, pictures,"
+                    " sample_rate, is_paused)"
+                    " VALUES ('line-1', 'washer', 1, 1, 60, 'ng_and_sample', 0.05, false)"
+                )
+            )
+            connection.execute(text("INSERT INTO products (name, line_id) VALUES ('washer', 1)"))
 
         database.migrate()
 
@@ -175,6 +182,39 @@ def test_database_of_the_first_version_gets_recipes_and_keeps_its_rows(
             assert connection.scalars(select(tables.products.c.name)).all() == ["washer"]
             assert recipes.list_recipes(connection) == []
             assert compare_metadata(MigrationContext.configure(connection), tables.metadata) == []
+
+
+def test_threshold_that_is_older_than_promises_goes_on_judging_everything(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    older = shutil.copytree(migrations_folder(), tmp_path / "migrations")
+    for path in (older / "versions").glob("*.py"):
+        if path.name[:5] not in ("0001_", "0002_"):
+            path.unlink()
+    with closing(Database.open(emptied(database_url, tmp_path))) as database:
+        with monkeypatch.context() as patch:
+            patch.setattr(database_module, "migrations_folder", lambda: older)
+            database.migrate()
+        with database.write() as connection:
+            connection.execute(
+                text(
+                    "INSERT INTO lines (name, rule_k, rule_n, rule_group_s, pictures, sample_rate,"
+                    " is_paused) VALUES ('line-1', 1, 1, 60, 'all', 0, false)"
+                )
+            )
+            connection.execute(
+                text(
+                    "INSERT INTO thresholds (scope, line_id, version, value, set_at, set_by,"
+                    " reason) VALUES ('1///', 1, 1, 0.5, '2026-03-02 12:00:00+00:00', 'ann', '')"
+                )
+            )
+
+        database.migrate()
+
+        with database.read() as connection:
+            (kept,) = thresholds.list_thresholds(connection)
+            assert calibrations.promises(connection, [kept.threshold_id]) == {}
+    assert (kept.value, kept.is_bound) == (0.5, False)
 
 
 def test_check_names_the_cure_when_there_are_no_tables(tmp_path: Path) -> None:

@@ -118,12 +118,23 @@ def test_history_row_explains_its_verdict(varied: Database) -> None:
         threshold_value=0.5,
         threshold_version=1,
         checkpoint_hash=CHECKPOINT_HASH,
+        reference_hash=None,
         waited_ms=3.0,
         inference_ms=40.0,
         latency_ms=0.0,
         picture=factories.picture(),
         recorded_at=LATER,
     )
+
+
+def test_row_says_which_reference_it_was_scored_with(site_database: Database) -> None:
+    inspection = factories.inspection(reference_hash="feed" * 16)
+    with site_database.write() as connection:
+        ledger.record(connection, [factories.inspected(inspection=inspection)], at=LATER)
+
+    (row,) = history(site_database)
+
+    assert row.reference_hash == "feed" * 16
 
 
 def test_pending_row_has_no_threshold_and_no_picture(varied: Database) -> None:

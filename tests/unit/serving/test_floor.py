@@ -20,3 +20,18 @@ def test_frame_has_the_recipe_of_its_cameras_line_and_its_product() -> None:
     assert floor.recipe_of(factories.frame(product="washer")) == CRACKED
     assert floor.recipe_of(factories.frame(product=None)) == Recipe()
     assert floor.recipe_of(factories.frame(camera="cam-2")) == Recipe(product="washer")
+
+
+def test_frame_has_the_reference_in_force_at_its_station_for_its_product() -> None:
+    known = [
+        factories.line_reference(version=1, content_hash="aa", is_in_force=False),
+        factories.line_reference(version=2, content_hash="bb"),
+        factories.line_reference(product="nut", content_hash="cc", is_in_force=False),
+    ]
+
+    floor = Floor(cameras=CAMERAS, references=known)
+
+    assert floor.reference_of(factories.frame(product="washer")) == "bb"
+    assert floor.reference_of(factories.frame(product="nut")) is None
+    assert floor.reference_of(factories.frame(product=None)) is None
+    assert floor.reference_of(factories.frame(camera="cam-2")) is None
