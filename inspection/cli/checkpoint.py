@@ -1,4 +1,4 @@
-"""`inspection checkpoint`: look at checkpoints, check them, and make them of published ones."""
+"""`inspection checkpoint`: look at checkpoints, check them, and make them of published weights."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,9 +6,10 @@ from typing import Annotated
 import typer
 
 from inspection.cli import context, data, output
+from inspection.errors import ConfigurationError
 from inspection.model.checkpoint_folder import CARD_FILE, read_description, resolve_checkpoint
 
-app = typer.Typer(no_args_is_help=True, help="Look at checkpoints, check and convert them.")
+app = typer.Typer(no_args_is_help=True, help="Look at checkpoints, check, create and convert them.")
 
 _Checkpoint = Annotated[str, typer.Argument(help="`pocket`, or a checkpoint folder")]
 _Json = Annotated[bool, typer.Option("--json", help="print JSON")]
@@ -96,6 +97,45 @@ def convert(  # noqa: PLR0913 - one option a choice
         image_size_px=image_size,
     )
     content_hash = converted(conversion, out)
+    output.show_object({"checkpoint": str(out), "content_hash": content_hash}, as_json=as_json)
+
+
+@app.command()
+def create(
+    *,
+    backbone: Annotated[
+        str, typer.Option(help="`pocket`, a repository on the Hugging Face Hub, a file or a folder")
+    ],
+    out: Annotated[Path, typer.Option(help="checkpoint folder to write")],
+    references_only: Annotated[
+        bool, typer.Option("--references-only", help="without adapters, which need training")
+    ] = False,
+    name: Annotated[str | None, typer.Option(help="name of the checkpoint")] = None,
+    size: Annotated[
+        int, typer.Option("--size", "--image-size", min=16, max=4096, help="edge of images, in px")
+    ] = 512,
+    as_json: _Json = False,
+) -> None:
+    """Make a checkpoint of a backbone alone, which scores parts beside references of good ones.
+
+    Adapters that are trained later, with `inspection train --out` and the same folder, are added.
+
+    Example: inspection checkpoint create --backbone timm/vit_small_patch16_dinov3.lvd1689m
+    --references-only --out checkpoints/small
+    """
+    context.begin("checkpoint")
+    if not references_only:
+        raise ConfigurationError(
+            "a checkpoint with adapters comes from `inspection train`; for a backbone that scores "
+            "by references alone say --references-only"
+        )
+    from inspection.training.creation import Creation
+    from inspection.training.creation import create as created
+
+    creation = Creation(
+        name=name or out.resolve().name, backbone=data.anchored(backbone), image_size_px=size
+    )
+    content_hash = created(creation, out)
     output.show_object({"checkpoint": str(out), "content_hash": content_hash}, as_json=as_json)
 
 

@@ -13,22 +13,30 @@ from inspection.model.checkpoint_folder import POCKET
 if TYPE_CHECKING:
     from inspection.training.datasets import Dataset
 
+#: Name of data sets that have none of their own, in the layout of MVTec AD.
+FOLDER = "folder"
+#: What `--data` is given.
+DATA_HELP = "data set and its folder, or a folder in MVTec AD's layout; may be given repeatedly"
 #: What `--device` is given.
 DEVICE_HELP = "auto, cpu, cuda, cuda:1 …"
 
 
 def source(text: str) -> tuple[str, Path]:
-    """Read `NAME=PATH`.
+    """Read `NAME=PATH`, or the path of a folder in the layout of MVTec AD.
 
     Raises:
-        ConfigurationError: it is not of that form.
+        ConfigurationError: it is neither.
     """
     name, equals, path = text.partition("=")
-    if not (name and equals and path):
-        raise ConfigurationError(
-            f"--data: {text!r} names no data set and folder; write for example mvtec-ad=/data/mvtec"
-        )
-    return name, Path(path).expanduser()
+    if equals and name and path and "/" not in name:
+        return name, Path(path).expanduser()
+    folder = Path(text).expanduser()
+    if text and folder.is_dir():
+        return FOLDER, folder
+    raise ConfigurationError(
+        f"--data: {text!r} names no data set and folder; write for example mvtec-ad=/data/mvtec, "
+        "or the path of a folder in the layout of MVTec AD"
+    )
 
 
 def names(text: str | None) -> tuple[str, ...]:
@@ -37,7 +45,7 @@ def names(text: str | None) -> tuple[str, ...]:
 
 
 def opened(sources: list[str], categories: tuple[str, ...]) -> "list[Dataset]":
-    """Open data sets given as `NAME=PATH`, with only these categories if there are any.
+    """Open data sets given as `source` reads them, with only these categories if there are any.
 
     Raises:
         ConfigurationError: a source is malformed, or no set has a category.

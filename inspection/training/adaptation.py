@@ -5,6 +5,9 @@
 3. Train a head, keeping the adapters of the epoch that the validation images like best.
 4. Write the checkpoint; it is there from the first epoch on, so that nothing that ends the training
    takes away what was learnt.
+
+A checkpoint for references alone, of the same backbone, is added to: it keeps its name and where
+its backbone comes from. Its content hash changes, and references are built anew.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,14 +21,22 @@ import torch
 from torch import distributed
 
 from inspection.domain.recipe import Recipe
-from inspection.errors import ConfigurationError, DatasetError
-from inspection.model.checkpoint import CheckpointConfig, claim, save_card, save_checkpoint
-from inspection.model.checkpoint_folder import Reference
+from inspection.errors import CheckpointError, ConfigurationError, DatasetError
+from inspection.model.backbone import Backbone
+from inspection.model.checkpoint import (
+    AdaptedConfig,
+    CheckpointConfig,
+    claim,
+    read_config,
+    save_card,
+    save_checkpoint,
+)
+from inspection.model.checkpoint_folder import CONFIG_FILE, Reference
 from inspection.model.fingerprint import fingerprint
 from inspection.model.methods import head_config, make_head
 from inspection.model.pretrained.backbone import open_backbone
 from inspection.model.pretrained.text import open_text_tower
-from inspection.model.text import ProductTexts
+from inspection.model.text import ProductTexts, TextTower
 from inspection.training.adapter_card import AdapterCard
 from inspection.training.adapters import AdapterTraining
 from inspection.training.datasets import Dataset
@@ -87,14 +98,15 @@ def adapt(adaptation: Adaptation, out: Path, watch: Watch, group: Group | None =
     """Train and write the checkpoint folder `out`, going on where an earlier call ended.
 
     Raises:
-        CheckpointError: backbone or text tower cannot be had, or `out` holds a finished checkpoint.
+        CheckpointError: backbone or text tower cannot be had, or `out` holds a finished checkpoint
+            that is not for references alone, or that is for another backbone or image size.
         ConfigurationError: the sizes do not fit together.
         DatasetError: files cannot be read.
         TrainingError: training cannot go on; the best adapters so far are in `out`.
     """
     group = group or Group()
-    _claim(out, group)
-    features, config, texts = _prepared(adaptation, watch, group)
+    former = _claim(out, group)
+    features, config, texts = _prepared(adaptation, former, out, watch, group)
     torch.manual_seed(adaptation.plan.seed)
     training = AdapterTraining(
         make_head(config.head),
@@ -155,23 +167,49 @@ def in_group(device: str) -> Iterator[tuple[Group, str]]:
         distributed.destroy_process_group()
 
 
-def _claim(out: Path, group: Group) -> None:
-    """Make the folder; what is finished in it is not overwritten."""
-    if not (out / STATE_FILE).exists():
+def _claim(out: Path, group: Group) -> CheckpointConfig | None:
+    """Make the folder; return the configuration of what adapters are added to, None for nothing.
+
+    Nothing else that is finished is overwritten. What is being added to looks, from the first
+    epoch on, like any other checkpoint of an unfinished training.
+    """
+    former = read_config(out) if (out / CONFIG_FILE).exists() else None
+    is_begun = (out / STATE_FILE).exists()
+    if not is_begun and (former is None or former.head is not None):
         claim(out)
     # All have looked before the first of them writes.
     if group.size > 1:
         distributed.barrier()
+    return former
 
 
-def _prepared(
-    adaptation: Adaptation, watch: Watch, group: Group
-) -> tuple[Features, CheckpointConfig, dict[str, torch.Tensor]]:
-    """Return what the head learns from; backbone and text tower are let go of afterwards."""
+def _added(config: AdaptedConfig, former: CheckpointConfig, out: Path) -> AdaptedConfig:
+    """Return a configuration under the name that the checkpoint has, and with its backbone.
+
+    Raises:
+        CheckpointError: the checkpoint is for another backbone or image size.
+    """
+    if former.backbone.fingerprint != config.backbone.fingerprint:
+        raise CheckpointError(
+            f"{out} is for the backbone {former.backbone.source}, and {config.backbone.source} is "
+            "another: train with that one, or write to another folder"
+        )
+    if former.image_size_px != config.image_size_px:
+        raise CheckpointError(
+            f"{out} is for images of {former.image_size_px} px, not {config.image_size_px} px: "
+            f"train with --image-size {former.image_size_px}, or write to another folder"
+        )
+    return replace(config, name=former.name, backbone=former.backbone)
+
+
+def _opened(
+    adaptation: Adaptation, tap_blocks: tuple[int, ...]
+) -> tuple[AdaptedConfig, Backbone, TextTower]:
+    """Open what the head is trained for."""
     here = Path.cwd()
     tower = open_text_tower(adaptation.text, folder=here)
-    backbone = open_backbone(adaptation.backbone, folder=here)
-    config = CheckpointConfig(
+    backbone = open_backbone(adaptation.backbone, folder=here, tap_blocks=tap_blocks)
+    config = AdaptedConfig(
         name=adaptation.name,
         image_size_px=adaptation.extraction.image_size_px,
         backbone=Reference(source=adaptation.backbone, fingerprint=fingerprint(backbone)),
@@ -185,6 +223,16 @@ def _prepared(
         ),
         tap_blocks=backbone.tap_blocks,
     )
+    return config, backbone, tower
+
+
+def _prepared(
+    adaptation: Adaptation, former: CheckpointConfig | None, out: Path, watch: Watch, group: Group
+) -> tuple[Features, AdaptedConfig, dict[str, torch.Tensor]]:
+    """Return what the head learns from; backbone and text tower are let go of afterwards."""
+    config, backbone, tower = _opened(adaptation, () if former is None else former.tap_blocks)
+    if former is not None:
+        config = _added(config, former, out)
     samples = tuple(sample for dataset in adaptation.datasets for sample in dataset.samples)
     # One process computes; the others find what it has left.
     if not group.is_first:
@@ -225,7 +273,7 @@ def trainable(dataset: Dataset) -> Dataset:
 def _write(
     out: Path,
     adaptation: Adaptation,
-    config: CheckpointConfig,
+    config: AdaptedConfig,
     training: AdapterTraining,
     processes_count: int,
 ) -> str:

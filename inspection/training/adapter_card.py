@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from inspection.model.checkpoint import CheckpointConfig
+from inspection.model.checkpoint import AdaptedConfig
 from inspection.model.methods import PUBLISHED, method_of
 from inspection.training.datasets import Dataset
 from inspection.training.plan import Epoch, Plan
@@ -45,7 +45,7 @@ _VISA_CATEGORIES = frozenset(
 class AdapterCard:
     """What a card says."""
 
-    config: CheckpointConfig
+    config: AdaptedConfig
     datasets: Sequence[Dataset]
     plan: Plan
     #: How the training was called.

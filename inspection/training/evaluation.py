@@ -7,7 +7,7 @@ threshold for all its parts.
 """
 
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import groupby, islice
@@ -152,7 +152,7 @@ class _Evaluator:
             categories=categories,
             mean=means(categories),
             unreadable=tuple(self.unreadable),
-            remarks=(*self.dataset.remarks, *_remarks(categories)),
+            remarks=(*self.dataset.remarks, *blank_masks(categories)),
             images_count=images_count,
             seconds=self.clock_s() - begun_s,
             metrics_s=self.metrics_s,
@@ -165,8 +165,8 @@ class _Evaluator:
         tally = Tally(rounds_count=self.options.rounds_count, seed=seed, gallery=gallery)
         unreadable_before = len(self.unreadable)
         np.random.default_rng(seed).shuffle(samples)
-        with closing(self._readable(samples)) as readable:
-            while batch := list(islice(readable, self.options.batch_count)):
+        with closing(self._readable(samples)) as examples:
+            while batch := list(islice(examples, self.options.batch_count)):
                 recipes = [Recipe(product=example.sample.product) for example in batch]
                 scored = self.detector.score([example.image for example in batch], recipes)
                 # In this thread: beside a detector on the CPU counting would slow down both.
@@ -183,37 +183,48 @@ class _Evaluator:
         return result
 
     def _readable(self, samples: Sequence[Sample]) -> Generator[Example]:
-        """Yield what can be read; the rest is noted, or ends everything."""
         reading = Reading(
             size_px=self.detector.image_size_px,
             has_masks=self.dataset.has_masks,
             threads_count=self.options.threads_count,
             ahead_count=self.options.batch_count + self.options.threads_count,
         )
-        with closing(read_ahead(samples, reading)) as reads:
-            for read in reads:
-                if isinstance(read, Example):
-                    yield read
-                    continue
-                if self.options.is_strict:
-                    raise DatasetError(read.reason)
-                self.unreadable.append(read)
-                self.on_images(1)
+        return readable(samples, reading, self._refuse)
+
+    def _refuse(self, unreadable: Unreadable) -> None:
+        if self.options.is_strict:
+            raise DatasetError(unreadable.reason)
+        self.unreadable.append(unreadable)
+        self.on_images(1)
 
     def _count(self, tally: Tally, batch: Sequence[Example], scored: Sequence[Scored]) -> None:
         begun_s = self.clock_s()
-        tally.add(batch, [each.score for each in scored], self._drawn(scored))
+        maps = drawn_maps(scored, self.detector.image_size_px, self.options.device)
+        tally.add(batch, [each.score for each in scored], maps)
         self.metrics_s += self.clock_s() - begun_s
         self.on_images(len(batch))
 
-    def _drawn(self, scored: Sequence[Scored]) -> NDArray[np.float32]:
-        size_px = self.detector.image_size_px
-        grids = np.stack([each.grid for each in scored]).astype(np.float32)
-        grids = np.clip(grids, -_LARGEST_LOGIT, _LARGEST_LOGIT)
-        with torch.inference_mode():
-            on_device = torch.from_numpy(grids).to(self.options.device)
-            drawn: NDArray[np.float32] = draw_map(on_device, (size_px, size_px)).cpu().numpy()
-        return drawn
+
+def readable(
+    samples: Iterable[Sample], reading: Reading, refuse: Callable[[Unreadable], None]
+) -> Generator[Example]:
+    """Yield the samples that can be read, in their order, and hand the others to `refuse`."""
+    with closing(read_ahead(samples, reading)) as reads:
+        for read in reads:
+            if isinstance(read, Example):
+                yield read
+            else:
+                refuse(read)
+
+
+def drawn_maps(scored: Sequence[Scored], size_px: int, device: str) -> NDArray[np.float32]:
+    """Return the anomaly maps ``(B, size, size)`` in [0, 1] of pictures with grids of one shape."""
+    grids = np.stack([each.grid for each in scored]).astype(np.float32)
+    grids = np.clip(grids, -_LARGEST_LOGIT, _LARGEST_LOGIT)
+    with torch.inference_mode():
+        on_device = torch.from_numpy(grids).to(device)
+        drawn: NDArray[np.float32] = draw_map(on_device, (size_px, size_px)).cpu().numpy()
+    return drawn
 
 
 def means(categories: Sequence[CategoryEvaluation]) -> dict[str, Mean]:
@@ -241,7 +252,8 @@ def _mean_rounds(rounds: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
     return means_of_rounds
 
 
-def _remarks(categories: Sequence[CategoryEvaluation]) -> list[str]:
+def blank_masks(categories: Sequence[CategoryEvaluation]) -> list[str]:
+    """Return a remark on every category that has masks without a defect."""
     return [
         f"{each.category}: the masks of {each.blank_count} anomalous images show no defect; all "
         "their pixels count as good."

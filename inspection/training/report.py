@@ -7,6 +7,7 @@ from typing import Any
 from inspection.training.evaluation import Evaluation
 from inspection.training.literature import AVERAGES, published
 from inspection.training.metrics import Interval
+from inspection.training.reading import Unreadable
 from inspection.training.tally import FIGURES, CategoryEvaluation
 
 #: Stands for a figure that is undefined or was not published.
@@ -23,7 +24,7 @@ class Subject:
 
     #: The checkpoint's name or folder, as it was given.
     checkpoint: str
-    #: `ava-dino` or `ad-dinov3`.
+    #: `ava-dino`, `ad-dinov3` or `references`.
     method: str
     #: What it ran on: `cpu`, `cuda`.
     device: str
@@ -86,34 +87,34 @@ def _section(evaluation: Evaluation, subject: Subject) -> str:
     lines = [
         f"### {evaluation.dataset}, {evaluation.split} split: {subject.method}, {which}",
         "",
-        _row(["category", "normal", "anomalous", *FIGURES.values()]),
-        _row(["---", *["---:"] * (2 + len(FIGURES))]),
+        row(["category", "normal", "anomalous", *FIGURES.values()]),
+        row(["---", *["---:"] * (2 + len(FIGURES))]),
         *(_category_row(each) for each in evaluation.categories),
         _mean_row(evaluation),
     ]
     known = published(evaluation.dataset, subject.method)
     if known is not None:
         cells = [_percent(known.figures.get(name)) for name in FIGURES]
-        lines.append(_row([f"{subject.method}, published", "", "", *cells]))
+        lines.append(row([f"{subject.method}, published", "", "", *cells]))
     return "\n".join([*lines, "", *(f"* {note}" for note in _notes(evaluation, subject))])
 
 
 def _category_row(each: CategoryEvaluation) -> str:
-    cells = [_cell(each.figures.get(name)) for name in FIGURES]
-    return _row([each.category, str(each.normal_count), str(each.anomalous_count), *cells])
+    cells = [cell(each.figures.get(name)) for name in FIGURES]
+    return row([each.category, str(each.normal_count), str(each.anomalous_count), *cells])
 
 
 def _mean_row(evaluation: Evaluation) -> str:
     cells = []
     for name in FIGURES:
         mean = evaluation.mean.get(name)
-        cell = _cell(None if mean is None else mean.figure)
+        text = cell(None if mean is None else mean.figure)
         if mean is not None and mean.categories_count < len(evaluation.categories):
-            cell += f", {mean.categories_count} of {len(evaluation.categories)}"
-        cells.append(cell)
+            text += f", {mean.categories_count} of {len(evaluation.categories)}"
+        cells.append(text)
     normal_count = sum(each.normal_count for each in evaluation.categories)
     anomalous_count = sum(each.anomalous_count for each in evaluation.categories)
-    return _row(["**mean**", str(normal_count), str(anomalous_count), *cells])
+    return row(["**mean**", str(normal_count), str(anomalous_count), *cells])
 
 
 def _notes(evaluation: Evaluation, subject: Subject) -> list[str]:
@@ -125,24 +126,35 @@ def _notes(evaluation: Evaluation, subject: Subject) -> list[str]:
         notes += [f"Published: {known.source}.", *known.caveats]
     elif subject.method in AVERAGES:
         notes.append(AVERAGES[subject.method])
-    for each in evaluation.categories:
-        reasons: dict[str, list[str]] = {}
-        for name, reason in each.undefined.items():
-            reasons.setdefault(reason, []).append(FIGURES[name])
-        notes += [
-            f"{ABSENT} {each.category}: {reason} ({', '.join(names)})."
-            for reason, names in reasons.items()
-        ]
+    notes += [
+        f"{ABSENT} {each.category}: {text}."
+        for each in evaluation.categories
+        for text in reasons(each)
+    ]
     notes += evaluation.remarks
-    if evaluation.unreadable:
-        notes.append(
-            f"Files that could not be read and are left out: {len(evaluation.unreadable)}."
-        )
-        notes += [each.reason for each in evaluation.unreadable]
-    return notes
+    return notes + unreadable_notes(evaluation.unreadable)
 
 
-def _cell(figure: Interval | None) -> str:
+def reasons(each: CategoryEvaluation) -> list[str]:
+    """Return why figures are undefined, each reason with the figures."""
+    found: dict[str, list[str]] = {}
+    for name, reason in each.undefined.items():
+        found.setdefault(reason, []).append(FIGURES[name])
+    return [f"{reason} ({', '.join(names)})" for reason, names in found.items()]
+
+
+def unreadable_notes(unreadable: Sequence[Unreadable]) -> list[str]:
+    """Return what could not be read."""
+    if not unreadable:
+        return []
+    return [
+        f"Files that could not be read and are left out: {len(unreadable)}.",
+        *(each.reason for each in unreadable),
+    ]
+
+
+def cell(figure: Interval | None) -> str:
+    """Return a figure in per cent with its interval."""
     if figure is None:
         return ABSENT
     return f"{100 * figure.value:.1f} ({100 * figure.low:.1f} to {100 * figure.high:.1f})"
@@ -152,5 +164,6 @@ def _percent(value: float | None) -> str:
     return ABSENT if value is None else f"{100 * value:.1f}"
 
 
-def _row(cells: Sequence[str]) -> str:
+def row(cells: Sequence[str]) -> str:
+    """Return a row of a Markdown table."""
     return f"| {' | '.join(cells)} |"

@@ -31,7 +31,7 @@ class Schedule:
     #: Steps in which the rate rises.
     warm_up_count: int = 50
     #: Share of the steps, at the end, in which it falls.
-    fall_share: float = 0.35
+    fall_share: float = 0.65
     #: Weight of the past in the averaged weights.
     averaging: float = 0.998
     #: Sentences of each state that stand for the ensemble in a step.

@@ -22,7 +22,7 @@ What loaders that were published with the methods do differently, and what it wo
   all that follow. Here they are paired by name.
 """
 
-from inspection.training.datasets.dataset import DATASETS, open_dataset
+from inspection.training.datasets.dataset import DATASETS, good_images, open_dataset
 from inspection.training.datasets.pixels import read_image, read_mask
 from inspection.training.datasets.sample import Dataset, Sample, Split
 
@@ -31,6 +31,7 @@ __all__ = [
     "Dataset",
     "Sample",
     "Split",
+    "good_images",
     "open_dataset",
     "read_image",
     "read_mask",

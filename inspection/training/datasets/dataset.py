@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 
 from inspection.errors import DatasetError
@@ -18,7 +20,15 @@ from inspection.training.datasets.scans import AnswerLayout, HeadCtLayout
 from inspection.training.datasets.visa import VisaLayout
 from inspection.training.datasets.words import Words
 
-__all__ = ["DATASETS", "Dataset", "Sample", "open_dataset", "read_image", "read_mask"]
+__all__ = [
+    "DATASETS",
+    "Dataset",
+    "Sample",
+    "good_images",
+    "open_dataset",
+    "read_image",
+    "read_mask",
+]
 
 
 def _mvtec_like(product: str) -> MvtecLayout:
@@ -108,14 +118,7 @@ def open_dataset(name: str, path: Path, *, split: Split = "test") -> Dataset:
             split, or a class has no image.
     """
     known = _known(name)
-    layouts = _LAYOUTS[known]
-    layout = next((each for each in layouts if each.fits(path)), None)
-    if layout is None:
-        # The first layout is the set's own.
-        expected = ", or else ".join(dict.fromkeys(each.expected for each in layouts))
-        message = f"{path} is not laid out as {known}: expected {expected}; found {in_words(path)}."
-        raise DatasetError(message)
-    listing = layout.load(path, split)
+    listing = _layout(known, path).load(path, split)
     samples = _sorted(listing.samples)
     remarks = list(listing.remarks)
     if split == "train":
@@ -132,6 +135,35 @@ def open_dataset(name: str, path: Path, *, split: Split = "test") -> Dataset:
         has_masks=has_masks,
         remarks=tuple(remarks),
     )
+
+
+def good_images(dataset: Dataset) -> dict[str, tuple[Sample, ...]]:
+    """Return the good training images beside a test split, by category and sorted by name.
+
+    A category that has none is left out.
+
+    Raises:
+        DatasetError: the set is not split.
+    """
+    listing = _layout(dataset.name, dataset.path).load(dataset.path, "train")
+    samples = [sample for sample in _sorted(listing.samples) if not sample.is_anomalous]
+    return {category: tuple(group) for category, group in groupby(samples, attrgetter("category"))}
+
+
+def _layout(known: str, path: Path) -> Layout:
+    """Return the layout that a folder has.
+
+    Raises:
+        DatasetError: it has none of the set's.
+    """
+    layouts = _LAYOUTS[known]
+    layout = next((each for each in layouts if each.fits(path)), None)
+    if layout is None:
+        # The first layout is the set's own.
+        expected = ", or else ".join(dict.fromkeys(each.expected for each in layouts))
+        message = f"{path} is not laid out as {known}: expected {expected}; found {in_words(path)}."
+        raise DatasetError(message)
+    return layout
 
 
 def _known(name: str) -> str:

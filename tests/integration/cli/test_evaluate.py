@@ -62,22 +62,82 @@ def test_evaluate_refuses_what_cannot_be_evaluated(
 
     ended = together(
         [
-            ending(str(mvtec)),
+            ending("mvtec-ad"),
             ending(f"mvtec={mvtec}"),
             ending(f"mvtec-ad={tmp_path}"),
             ending(f"mvtec-ad={mvtec}", "--categories", "nut"),
             ending(f"mvtec-ad={mvtec}", "--device", "toaster"),
             ending(f"mvtec-ad={mvtec}", "--checkpoint", tmp_path),
+            ending(f"mvtec-ad={mvtec}", "--references", "1,few"),
+            ending(f"mvtec-ad={mvtec}", "--references", ","),
         ]
     )
 
-    assert [one.code for one in ended] == [2, 1, 1, 2, 2, 1]
+    assert [one.code for one in ended] == [2, 1, 1, 2, 2, 1, 2, 2]
     assert "names no data set and folder; write for example mvtec-ad=" in ended[0].sentence
     assert "There is no data set 'mvtec'" in ended[1].sentence
     assert "is not laid out as mvtec-ad" in ended[2].sentence
     assert ended[3].sentence == "--categories: there is no nut; there are bottle, metal_nut"
     assert "toaster" in ended[4].sentence
     assert "config.json is missing" in ended[5].sentence
+    assert ended[6].sentence == "--references: 'few' is no number of parts and not `all`"
+    assert "name numbers of parts" in ended[7].sentence
+
+
+def test_evaluate_compares_references_and_baselines_on_any_folder_of_categories(
+    torch_console: Console, tiny: Path, mvtec: Path
+) -> None:
+    arguments = ["evaluate", "--data", mvtec, "--checkpoint", tiny, "--references", "0,1,16,all"]
+
+    printed, table = together(
+        [(torch_console, [*arguments, "--json"]), (torch_console, [*arguments, "--table"])]
+    )
+
+    found = printed.json
+    assert not printed.err
+    assert len(found["checkpoint_hash"]) == 64
+    assert [(row["category"], row["references"]) for row in found["rows"]] == [
+        (category, count) for category in ("bottle", "metal_nut") for count in (0, 1, 16, "all")
+    ]
+    for row in (*found["rows"], *found["baselines"]):
+        for name in ("image_auroc", "image_ap", "image_f1max", "pixel_auroc", "pixel_ap"):
+            ends = row["interval"][name]
+            assert 0 <= ends["low"] <= row[name] <= ends["high"] <= 1
+        assert 0 <= row["aupro_30"] <= 1
+    assert {row["same_as"] for row in found["rows"] if row["references"] == 16} == {"all"}
+    assert {each["name"] for each in found["baselines"]} == {"darkness-edge", "patch-pca"}
+    assert "| bottle | 16 (3) | " in table.out
+    assert "| **mean** | all | " in table.out
+
+
+def test_evaluate_draws_other_references_with_another_seed(
+    torch_console: Console, tiny: Path, mvtec: Path
+) -> None:
+    arguments = ["evaluate", "--data", mvtec, "--checkpoint", tiny, "--references", "1", "--json"]
+
+    ended = together([(torch_console, [*arguments, "--seed", seed]) for seed in (0, 1)])
+
+    first, second = ([row["reference_hash"] for row in one.json["rows"]] for one in ended)
+    assert first != second
+
+
+def test_evaluate_of_a_checkpoint_without_adapters_asks_for_references(
+    torch_console: Console, tiny: Path, mvtec: Path, tmp_path: Path
+) -> None:
+    made = ["--references-only", "--backbone", tiny / "backbone", "--size", "64"]
+    torch_console.data("checkpoint", "create", *made, "--out", tmp_path / "bare")
+    arguments = ["evaluate", "--data", mvtec, "--checkpoint", tmp_path / "bare"]
+
+    asked, compared = together(
+        [
+            (torch_console, arguments),
+            (torch_console, [*arguments, "--references", "0,2", "--json"]),
+        ]
+    )
+
+    assert asked.code == 2
+    assert "scores beside references only; say --references 1,4,16,all" in asked.sentence
+    assert [row["image_auroc"] is None for row in compared.json["rows"]] == [True, False] * 2
 
 
 def test_evaluate_goes_on_without_an_unreadable_file_unless_it_is_strict(

@@ -14,7 +14,7 @@ def test_schedule_rises_stays_and_falls() -> None:
 def test_schedule_of_a_longer_run_begins_as_the_shorter_one() -> None:
     short, long = Schedule(steps_count=1000), Schedule(steps_count=2000)
 
-    for step in range(650):
+    for step in range(350):
         assert short.rate_factor(step) == long.rate_factor(step)
         assert short.shows_windows(step) == long.shows_windows(step)
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from inspection.errors import DatasetError
-from inspection.training.datasets import open_dataset
+from inspection.training.datasets import good_images, open_dataset
 from tests.datasets import render_dataset
 
 
@@ -80,6 +80,21 @@ def test_a_product_without_training_images_is_refused_for_training_only(tmp_path
     assert open_dataset("mvtec-ad", folder).categories == ("bottle", "metal_nut")
     with pytest.raises(DatasetError, match="no good images of bottle in the train split"):
         open_dataset("mvtec-ad", folder, split="train")
+
+
+def test_good_images_beside_a_test_split_are_those_of_the_products_that_have_some(
+    tmp_path: Path,
+) -> None:
+    folder = render_dataset("mvtec-ad", tmp_path)
+    shutil.rmtree(folder / "bottle" / "train")
+    (folder / "metal_nut/train/scratch").mkdir()
+
+    found = good_images(open_dataset("mvtec-ad", folder))
+
+    trained = folder / "metal_nut" / "train" / "good"
+    assert {name: [each.image for each in samples] for name, samples in found.items()} == {
+        "metal_nut": sorted(trained.iterdir())
+    }
 
 
 def test_masks_are_paired_by_name_when_one_is_missing(tmp_path: Path) -> None:
