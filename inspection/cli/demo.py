@@ -2,33 +2,41 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Annotated
 
 import typer
 
-from inspection.cli import context, dashboard, output, summary
+from inspection.cli import context, dashboard, output, summary, truth
 from inspection.cli.program import Program, running
 from inspection.cli.site_file import SiteFile
 from inspection.cli.up import finish, watch
 from inspection.domain.alert import Rule
-from inspection.domain.calibration import calibrated
+from inspection.domain.calibration import TooFew, calibrated, needed_count
 from inspection.domain.line import Camera, Line, OverflowPolicy, PicturePolicy, Scope, Source
 from inspection.domain.site import Channel, Site
 from inspection.errors import ConfigurationError, InspectionError
 from inspection.settings import Settings, prepare_data_dir
-from inspection.store import inspections, thresholds
+from inspection.store import calibrations, inspections, references
+from inspection.store.calibration_sets import oldest_set
 
 #: Lines of the demo and what they make.
 PRODUCTS = {"washers": "metal washer", "labels": "printed label", "fabric": "woven fabric"}
 
-#: The first parts of every line are good; their scores set its threshold.
-GOOD_PARTS = 100
+#: The first parts of every line are good: from some of them it learns what normal looks like, …
+LEARNT_PARTS = 32
+
+#: … the scores of others make its threshold, with this promise, …
+FALSE_REJECT_RATE, CONFIDENCE = 0.02, 0.95
+
+#: … and these are enough for both.
+GOOD_PARTS = 300
 
 #: Of the others, so many are defective.
 DEFECT_RATE = 0.06
 
 #: Parts a second on each line.
-RATE_HZ = 4.0
+RATE_HZ = 5.0
 
 #: Without a verdict for so long, in seconds, the demo gives up.
 VERDICT_S = 300.0
@@ -55,10 +63,12 @@ def demo(
 ) -> None:
     """Run three simulated lines from camera to alert, on this machine alone.
 
-    The first parts of each line are good; from their scores the demo sets the line's threshold.
-    What it records stays below INSPECTION_DATA_DIR/demo until the next demo.
+    The first parts of each line are good: verdicts are pending while it learns what normal looks
+    like and earns a threshold, about a minute. Then every other part may be defective, and in the
+    end the verdicts are held against what the simulator knows. What is recorded stays below
+    INSPECTION_DATA_DIR/demo until the next demo.
 
-    Example: inspection demo --for 60 --json
+    Example: inspection demo --for 120 --json
     """
     settings = _own(context.begin("demo"))
     stop = context.stop_on_signals()
@@ -77,7 +87,10 @@ def demo(
             program.capture()
             watch(program, refresh, look)
             is_drained = program.drain(context.second_signal(stop), refresh)
-        result = summary.summarise(program.database, program.account())
+        result = replace(
+            summary.summarise(program.database, program.account()),
+            truth=truth.outcomes(program.database),
+        )
     output.say(
         f"everything of this run is in {settings.data_dir}; look at it with\n"
         f"  INSPECTION_DATA_DIR={settings.data_dir} inspection history --verdict NG"
@@ -110,6 +123,7 @@ def _site(seed: int) -> Site:
             product=product,
             rule=Rule(k=1, n=1, group_s=15),
             pictures=PicturePolicy.NG_AND_SAMPLE,
+            learn_count=LEARNT_PARTS,
         )
         for name, product in PRODUCTS.items()
     )
@@ -134,30 +148,31 @@ def _site(seed: int) -> Site:
 
 
 def _calibration(program: Program) -> Callable[[], None]:
-    """Return what sets the threshold of each line as soon as its good parts are inspected."""
+    """Return what sets each line's threshold as soon as its good parts support the promise."""
     waiting = set(PRODUCTS)
+    wish = {"false_reject_rate": FALSE_REJECT_RATE, "confidence": CONFIDENCE}
+    count = needed_count(**wish)
 
     def look() -> None:
         for name in sorted(waiting):
             with program.database.read() as connection:
-                scores = inspections.first_scores(connection, name, GOOD_PARTS)
-            if len(scores) < GOOD_PARTS:
+                known = references.list_references(connection, line=name)
+                used = oldest_set(connection, Scope(line=name), count)
+            final = {each.content_hash for each in known if each.is_final and each.is_in_force}
+            if used is None or used.reference_hash not in final or len(used.scores) < count:
                 continue
-            promise = calibrated(scores)
+            made = calibrated(used.scores, **wish)
+            if isinstance(made, TooFew):
+                continue
+            reason = (
+                f"{made.good_count} good parts: false rejects <= {made.false_reject_rate:.0%} "
+                f"with {made.confidence:.0%} confidence"
+            )
             with program.database.write() as connection:
-                thresholds.set_threshold(
-                    connection,
-                    Scope(line=name),
-                    promise.threshold,
-                    at=context.clock(),
-                    by="inspection demo",
-                    reason=(
-                        f"largest score of {promise.good_count} good parts: false rejects "
-                        f"<= {promise.false_reject_rate:.1%} with {promise.confidence:.0%} "
-                        "confidence"
-                    ),
+                calibrations.set_promise(
+                    connection, used, made, at=context.clock(), by="inspection demo", reason=reason
                 )
-            output.say(f"line {name}: threshold {promise.threshold:.4f} from {GOOD_PARTS} parts")
+            output.say(f"line {name}: threshold {made.threshold:.4f} from {reason}")
             waiting.discard(name)
 
     return look

@@ -2,11 +2,12 @@
 
 import json
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rich.console import Console
 from rich.table import Table
 
+from inspection.cli.truth import Outcome, as_table, total
 from inspection.domain.ledger import Account
 from inspection.store import alerts, inspections
 from inspection.store.database import Database
@@ -22,10 +23,13 @@ class Summary:
     #: From exposure to the committed row, in milliseconds; None before the first inspection.
     p50_ms: float | None
     p99_ms: float | None
+    #: Verdicts beside what a simulator knows, a line each; none where nobody knows.
+    truth: list[Outcome] = field(default_factory=list)
 
     def as_json(self) -> str:
         """Return the object that `demo --json` and `up --json` print."""
         account = self.account
+        known = {"truth": [each.as_json() for each in [*self.truth, total(self.truth)]]}
         return json.dumps(
             {
                 "accepted": account.accepted,
@@ -39,6 +43,7 @@ class Summary:
                     "p50": None if self.p50_ms is None else round(self.p50_ms, 1),
                     "p99": None if self.p99_ms is None else round(self.p99_ms, 1),
                 },
+                **(known if self.truth else {}),
             }
         )
 
@@ -74,3 +79,5 @@ def show(summary: Summary, *, as_json: bool) -> None:
         f"{summary.frames_per_second:.1f}",
     )
     Console().print(table)
+    if summary.truth:
+        Console().print(as_table(summary.truth))
