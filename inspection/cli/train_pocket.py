@@ -11,7 +11,7 @@ from inspection.cli import context, output
 def pocket(  # noqa: PLR0913 - one option a choice
     out: Annotated[Path, typer.Option(help="folder of the run: pictures, state, checkpoint")],
     *,
-    steps: Annotated[int, typer.Option(min=1, help="steps of training")] = 4000,
+    steps: Annotated[int, typer.Option(min=1, help="steps of training")] = 2900,
     pairs: Annotated[int, typer.Option(min=1, help="pairs of pictures to render")] = 14_000,
     start: Annotated[
         str | None, typer.Option(help="checkpoint to begin from; unset: random numbers")

@@ -31,8 +31,9 @@ def card(design: Design, provenance: Provenance, figures: Sequence[Reached]) -> 
 
 A small anomaly detector that needs no download and no network: a DINOv3-architecture vision
 transformer ({backbone["num_hidden_layers"]} blocks, width {backbone["hidden_size"]}, images of \
-{design.image_size_px} px), a CLIP-architecture text tower ({design.text.layers} blocks, width \
-{design.text.width}) and an AVA-DINO head.
+{design.image_size_px} px),
+a CLIP-architecture text tower ({design.text.layers} blocks, width {design.text.width}) and an \
+AVA-DINO head.
 
 It is for trying the program out, for tests, and for lines whose good parts it is shown. A larger
 checkpoint, or one trained on your parts, sees more.
@@ -41,21 +42,21 @@ Content hash: `{provenance.content_hash}`
 
 ## Training
 
-* Weights: {_beginning(provenance)} No weights of DINOv3 or CLIP are in it; CLIP's vocabulary is
-  used.
+* Weights: {_beginning(provenance)}
+  No weights of DINOv3 or CLIP are in it; CLIP's vocabulary is used.
 * Data: {provenance.pairs_count} pairs of a good and a defective picture: \
-{100 * SURFACES_SHARE:.0f} % random
-  surfaces with imperfections from `inspection.training.surfaces`, the rest parts from
+{100 * SURFACES_SHARE:.0f} % random surfaces
+  with imperfections from `inspection.training.surfaces`, the rest parts from
   `inspection.capture.rendering`. {_photographs(provenance)}
 * Objective: the losses of AVA-DINO as its code computes them; a cross entropy on every patch and
   one on the anomaly score; that naming a defect raises its patches; that a defective patch differs
   from all of a good picture's. In the first {100 * schedule.windows_share:.0f} % of the steps \
-mostly
-  windows of {schedule.window_px} px around a defect were shown.
+mostly windows
+  of {schedule.window_px} px around a defect were shown.
 * Optimisers: Muon for the matrices of the blocks, AdamW for the rest; the averaged weights count.
 * Command: `{_command(provenance)}`
-* {schedule.steps_count} steps of {schedule.windows_count} windows or {schedule.wholes_count} whole
-  pictures on {provenance.threads_count} CPU threads; seed {schedule.seed}.
+* {schedule.steps_count} steps of {schedule.windows_count} windows or {schedule.wholes_count} \
+whole pictures on {provenance.threads_count} CPU threads; seed {schedule.seed}.
 
 ## What it reaches
 

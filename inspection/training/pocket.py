@@ -118,7 +118,7 @@ def make_checkpoint(run: Run, design: Design) -> Path:
     figures = [evaluate(detector, trial) for trial in trials]
     provenance = Provenance(
         content_hash=digest,
-        start=run.start,
+        start=None if run.start is None else Path(run.start).name,
         has_photographs=run.photographs is not None,
         pairs_count=run.pairs_count,
         threads_count=run.threads_count,

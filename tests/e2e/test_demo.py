@@ -36,7 +36,7 @@ def ended(processes: list[psutil.Process], within_s: float) -> list[psutil.Proce
 def test_demo_earns_its_thresholds_flags_defects_accounts_for_all_and_leaves_no_process(
     start: Start,
 ) -> None:
-    with start("demo", "--for", "130", "--json") as running:
+    with start("demo", "--for", "110", "--json") as running:
         running.wait(lambda: running.find("ServeReplica"), 120)
         processes = running.below()
 

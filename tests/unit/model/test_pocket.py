@@ -30,7 +30,8 @@ def test_pocket_says_what_it_is() -> None:
     assert "image AUROC" in card
 
 
-@pytest.mark.parametrize("product", ["metal washer", "printed label", "woven fabric"])
+# Printed labels are beyond it, as its card says.
+@pytest.mark.parametrize("product", ["metal washer", "woven fabric", "leather"])
 def test_pocket_usually_scores_a_part_higher_once_it_has_a_defect(
     detector: Detector, product: str
 ) -> None:
