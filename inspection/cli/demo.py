@@ -30,13 +30,13 @@ LEARNT_PARTS = 32
 FALSE_REJECT_RATE, CONFIDENCE = 0.02, 0.95
 
 #: … and these are enough for both.
-GOOD_PARTS = 300
+GOOD_PARTS = 260
 
 #: Of the others, so many are defective.
 DEFECT_RATE = 0.06
 
 #: Parts a second on each line.
-RATE_HZ = 5.0
+RATE_HZ = 4.0
 
 #: Without a verdict for so long, in seconds, the demo gives up.
 VERDICT_S = 300.0

@@ -17,7 +17,7 @@ from inspection.model.reference import Reference
 from inspection.model.subspace import LEAST_DISTANCE
 
 #: Logit from a usual patch to the worst of a usual good part.
-_GAIN = 3.0
+_GAIN = 1.5
 #: Weight of the text beside the distance, however many good pictures are known …
 _TEXT_WEIGHT = 0.1
 #: … and how much more when it is one; the more there are, the less of this.

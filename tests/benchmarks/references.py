@@ -52,7 +52,12 @@ COUNTS = (1, 4, 16)
 COMPARED = PRODUCTS[::2]
 #: Defective among the references: 5 %.
 CONTAMINATING_COUNT = 2
-RECURRING = (("metal washer", "stain"), ("printed label", "hole"), ("woven fabric", "stain"))
+RECURRING = (
+    ("metal washer", "stain"),
+    ("metal washer", "scratch"),
+    ("printed label", "hole"),
+    ("woven fabric", "stain"),
+)
 EVERY_COUNT, STREAM_COUNT, LATE_COUNT = 50, 5000, 1500
 FRAMES_COUNTS = (64, 256)
 
