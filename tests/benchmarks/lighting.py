@@ -25,9 +25,9 @@ from inspection.model.reference import Reference, build_reference
 from inspection.training.datasets import open_dataset, read_image
 
 PRODUCTS = ("metal washer", "printed label", "woven fabric")
-REFERENCE_PARTS, CALIBRATION_PARTS, QUIET_PARTS, CHANGED_PARTS = 32, 300, 300, 300
+REFERENCE_PARTS, CALIBRATION_PARTS, QUIET_PARTS, CHANGED_PARTS = 32, 300, 300, 150
 #: What the light changes to, as a share of what it was.
-LIGHTS = (0.95, 0.9, 0.8, 1.1)
+LIGHTS = (0.9, 0.8)
 PHOTOGRAPHS = 16
 
 Picture = NDArray[np.uint8]
