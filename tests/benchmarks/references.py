@@ -144,6 +144,8 @@ def figures(
 
 def compared_rules(out: Path, real_mini: Path) -> Iterator[str]:
     out.mkdir(parents=True, exist_ok=True)
+    # What another checkpoint said must not be taken for what this one says.
+    checkpoint = load_checkpoint("pocket").content_hash[:12]
     yield "| rule | " + " | ".join(f"{k} references" for k in COUNTS) + " |"
     yield "| --- |" + " --- |" * len(COUNTS)
     groups: list[dict[str, list[Figures]]] = []
@@ -151,7 +153,7 @@ def compared_rules(out: Path, real_mini: Path) -> Iterator[str]:
         group: dict[str, list[Figures]] = {}
         for name in names:
             parts = rendered_parts(name) if name in PRODUCTS else photographs(real_mini, name)
-            seen = Seen.of(out / f"{name}.npz", name, parts)
+            seen = Seen.of(out / f"{name}-{checkpoint}.npz", name, parts)
             for rule, found in _by_rule(seen).items():
                 group.setdefault(rule, []).extend(found)
         groups.append(group)
