@@ -208,3 +208,22 @@ def test_mistake_is_told_in_one_sentence(
     assert ended.code == 2
     assert ended.sentence.startswith(sentence)
     assert not (out / "config.json").exists()
+
+
+def test_train_says_what_it_needs(console: Console) -> None:
+    ended = console.run("train", "--epochs", "1")
+
+    assert ended.code == 2
+    assert ended.sentence == "inspection train needs --data NAME=PATH and --out FOLDER"
+
+
+def test_train_pocket_refuses_a_folder_of_photographs_that_is_not_there(
+    console: Console, tmp_path: Path
+) -> None:
+    ended = console.run(
+        *("train", "pocket", "--out", tmp_path / "run", "--photographs", tmp_path / "none")
+    )
+
+    assert ended.code == 2
+    assert "--photographs" in ended.err
+    assert not (tmp_path / "run").exists()
