@@ -52,7 +52,7 @@ def test_demo_earns_its_thresholds_flags_defects_accounts_for_all_and_leaves_no_
     assert all(each["pending"] >= NEEDED_PARTS for each in lines)
     assert everything["caught"] > everything["false_rejects"]
     learner = running.data_dir / "demo" / "logs" / "learner.log"
-    assert learner.read_text().count("is_final=True") == len(lines)
+    assert learner.read_text().count('"is_final": true') == len(lines)
     assert not ended(processes, within_s=10)
 
 
