@@ -36,7 +36,7 @@ def ended(processes: list[psutil.Process], within_s: float) -> list[psutil.Proce
 def test_demo_earns_its_thresholds_flags_defects_accounts_for_all_and_leaves_no_process(
     start: Start,
 ) -> None:
-    with start("demo", "--for", "110", "--json") as running:
+    with start("demo", "--for", "120", "--json") as running:
         running.wait(lambda: running.find("ServeReplica"), 120)
         processes = running.below()
 
@@ -50,7 +50,8 @@ def test_demo_earns_its_thresholds_flags_defects_accounts_for_all_and_leaves_no_
     *lines, everything = answer["truth"]
     assert {each["line"] for each in lines} == {"washers", "labels", "fabric"}
     assert all(each["pending"] >= NEEDED_PARTS for each in lines)
-    assert everything["caught"] > everything["false_rejects"]
+    assert everything["caught"] >= 1
+    assert everything["false_reject_rate"] < 0.05
     learner = running.data_dir / "demo" / "logs" / "learner.log"
     assert learner.read_text().count('"is_final": true') == len(lines)
     assert not ended(processes, within_s=10)
