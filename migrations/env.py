@@ -2,11 +2,11 @@
 
 from alembic import context
 
-from inspection.store import tables
+from inspection.store.schema import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=tables.metadata,
+    target_metadata=metadata,
     # SQLite changes a column by rebuilding its table.
     render_as_batch=True,
     # Also on SQLite: the connection begins its transactions itself.

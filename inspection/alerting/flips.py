@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from inspection.alerting import summary
 from inspection.domain.alert import AlertKind, Rule
-from inspection.domain.notification import AlertFrame, Event
+from inspection.domain.notification import AlertFrame, Event, Telling
 from inspection.errors import UnavailableError
 from inspection.store import alerts, notifications, outbox
 from inspection.store.database import Database
@@ -87,14 +87,12 @@ def resolve_calm(database: Database, now: datetime) -> int:
             alert = alerts.resolve(connection, each, now)
             if alert is None:
                 continue
-            notifications.notify(
-                connection,
-                alert,
+            telling = Telling(
                 event=Event.RESOLVED,
                 summary=summary.of_calm(alert, group_s=each.rule.group_s),
                 frame=outbox.evidence_of(connection, alert.alert_id, alert.frame_id),
-                at=now,
             )
+            notifications.notify(connection, alert, telling, at=now)
         resolved_count += 1
     return resolved_count
 
@@ -136,14 +134,8 @@ def _is_settled(connection: Connection, taken: outbox.Taken, now: datetime) -> b
     )
     if alert is None:
         return False
-    notifications.notify(
-        connection,
-        alert,
-        event=Event.OPENED,
-        summary=alert.summary,
-        frame=grounds.frame,
-        at=now,
-    )
+    telling = Telling(event=Event.OPENED, summary=alert.summary, frame=grounds.frame)
+    notifications.notify(connection, alert, telling, at=now)
     return True
 
 

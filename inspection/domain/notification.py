@@ -23,6 +23,10 @@ class Event(StrEnum):
     """What happened to the alert."""
 
     OPENED = "opened"
+    #: More has happened since it was last told of.
+    UPDATED = "updated"
+    #: Nobody acknowledged it for too long.
+    ESCALATED = "escalated"
     RESOLVED = "resolved"
 
 
@@ -60,12 +64,27 @@ class AlertFrame:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Telling:
+    """What is to be told about an alert, to every channel of its line that listens."""
+
+    event: Event
+    #: Tells events of one alert apart that happen more than once, from 0.
+    number: int = 0
+    #: One sentence for people.
+    summary: str
+    #: The frame to show, if it is still known.
+    frame: AlertFrame | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Notification:
     """One sending about one alert to one channel; every attempt sends the same."""
 
     #: UUID, the same for every attempt: the receiver's key against doubles.
     notification_id: str
     event: Event
+    #: Tells events of one alert apart that happen more than once, from 0.
+    number: int = 0
     #: When the alert was opened or resolved; aware UTC.
     created_at: datetime
     #: Attempts made so far, the present one included.

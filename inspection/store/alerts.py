@@ -15,9 +15,10 @@ from sqlalchemy.exc import IntegrityError
 from inspection.domain.alert import Alert, AlertKind, Rule
 from inspection.domain.notification import AlertFrame
 from inspection.errors import NotFoundError
+from inspection.store.alert_tables import alert_frames, alert_outbox, alerts
 from inspection.store.calibrations import has_withdrawn
 from inspection.store.outbox import Taken
-from inspection.store.tables import alert_frames, alert_outbox, alerts, lines
+from inspection.store.tables import lines
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from sqlalchemy import Connection, select
 
 from inspection.domain.site import Channel
-from inspection.store import tables
+from inspection.store import channel_tables
 from inspection.store.engine import insert_new
 
 
@@ -20,7 +20,9 @@ def list_channels(connection: Connection) -> list[Channel]:
             secret=row.secret,
             lines=None if row.lines is None else tuple(row.lines),
         )
-        for row in connection.execute(select(tables.channels).order_by(tables.channels.c.name))
+        for row in connection.execute(
+            select(channel_tables.channels).order_by(channel_tables.channels.c.name)
+        )
     ]
 
 
@@ -42,8 +44,8 @@ def insert_channel(connection: Connection, channel: Channel) -> bool:
         "secret": channel.secret,
         "lines": None if channel.lines is None else list(channel.lines),
     }
-    statement = insert_new(connection, tables.channels, "name").values(values)
-    return connection.scalar(statement.returning(tables.channels.c.id)) is not None
+    statement = insert_new(connection, channel_tables.channels, "name").values(values)
+    return connection.scalar(statement.returning(channel_tables.channels.c.id)) is not None
 
 
 def public_values(channel: Channel) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from inspection.domain.alert import AlertKind
 from inspection.domain.inspection import Verdict
 from inspection.domain.ledger import Account, Dropped, Entry, Inspected, Outcome, Uninspected
 from inspection.store import tables
+from inspection.store.alert_tables import alert_outbox
 from inspection.store.cameras import camera_id, unknown_camera
 from inspection.store.engine import insert_new
 
@@ -285,7 +286,7 @@ def _insert_outbox(
         if (kind := _alert_kind(entry)) is not None
     ]
     if rows:
-        connection.execute(insert(tables.alert_outbox), rows)
+        connection.execute(insert(alert_outbox), rows)
 
 
 def _alert_kind(entry: Entry) -> AlertKind | None:

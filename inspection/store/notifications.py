@@ -15,10 +15,13 @@ from inspection.domain.notification import (
     Delivery,
     Event,
     Notification,
+    Telling,
 )
 from inspection.domain.site import Channel
+from inspection.store.alert_tables import alerts
+from inspection.store.channel_tables import channels, notifications
 from inspection.store.channels import list_channels
-from inspection.store.tables import alerts, channels, lines, notifications
+from inspection.store.tables import lines
 
 #: How long a claimed notification is left to its worker, in seconds; longer than any sending.
 LEASE_S: Final = 30.0
@@ -28,29 +31,19 @@ ABANDONED: Final = "its workers ended before they knew whether it was delivered"
 _CHOICE: Final = 8
 
 
-def notify(
-    connection: Connection,
-    alert: Alert,
-    *,
-    event: Event,
-    summary: str,
-    frame: AlertFrame | None,
-    at: datetime,
-) -> int:
+def notify(connection: Connection, alert: Alert, telling: Telling, *, at: datetime) -> int:
     """Make one notification for every channel that serves the alert's line.
 
     Args:
         connection: the transaction that opens or resolves the alert.
         alert: the alert as it is now.
-        event: what happened to it.
-        summary: one sentence for people.
-        frame: the frame to show, if it is still known.
+        telling: what is told; the same event and number of an alert only once.
         at: now; they are due at once.
 
     Returns:
         How many were made.
     """
-    content = _content(alert, summary=summary, frame=frame)
+    content = _content(alert, telling)
     served = [
         row.id
         for row in connection.execute(select(channels.c.id, channels.c.lines))
@@ -61,7 +54,8 @@ def notify(
             "id": str(uuid4()),
             "alert_id": alert.alert_id,
             "channel_id": channel_id,
-            "event": event,
+            "event": telling.event,
+            "number": telling.number,
             "created_at": at,
             "content": content,
             "state": Delivery.WAITING,
@@ -219,12 +213,12 @@ def _is_claimed(notification: Notification) -> tuple[ColumnElement[bool], ...]:
     )
 
 
-def _content(alert: Alert, *, summary: str, frame: AlertFrame | None) -> dict[str, Any]:
-    shown = None if frame is None else asdict(frame)
+def _content(alert: Alert, telling: Telling) -> dict[str, Any]:
+    shown = None if telling.frame is None else asdict(telling.frame)
     if shown is not None:
         shown["captured_at"] = shown["captured_at"].isoformat()
     return {
-        "summary": summary,
+        "summary": telling.summary,
         "opened_at": alert.opened_at.isoformat(),
         "resolved_at": None if alert.resolved_at is None else alert.resolved_at.isoformat(),
         "frame_count": alert.frame_count,
@@ -238,6 +232,7 @@ def _notification(row: Row[*tuple[Any, ...]]) -> Notification:
     return Notification(
         notification_id=row.id,
         event=Event(row.event),
+        number=row.number,
         created_at=row.created_at,
         attempt_count=row.attempt_count + 1,
         alert_id=row.alert_id,

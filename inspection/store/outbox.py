@@ -10,14 +10,8 @@ from inspection.domain.alert import AlertKind, Rule
 from inspection.domain.inspection import Verdict
 from inspection.domain.notification import AlertFrame
 from inspection.errors import NotFoundError
-from inspection.store.tables import (
-    alert_frames,
-    alert_outbox,
-    cameras,
-    inspections,
-    ledger,
-    lines,
-)
+from inspection.store.alert_tables import alert_frames, alert_outbox
+from inspection.store.tables import cameras, inspections, ledger, lines
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import delete
 
-from inspection.store import tables
 from inspection.store.database import Database
+from inspection.store.schema import metadata
 from tests import factories
 from tests.integration.alerting.floor import Floor
 from tests.integration.alerting.receiver import Receiver
@@ -83,6 +83,6 @@ def receiver() -> Iterator[Receiver]:
 
 def _emptied(database: Database) -> Database:
     with database.write() as connection:
-        for table in reversed(tables.metadata.sorted_tables):
+        for table in reversed(metadata.sorted_tables):
             connection.execute(delete(table))
     return database

@@ -11,7 +11,7 @@ from inspection.domain.ledger import Entry
 from inspection.domain.line import Line, Threshold
 from inspection.domain.notification import Event
 from inspection.domain.site import Channel
-from inspection.store import ledger, lines, tables, thresholds
+from inspection.store import alert_tables, channel_tables, ledger, lines, tables, thresholds
 from inspection.store.alerts import list_alerts
 from inspection.store.database import Database
 from tests import factories
@@ -77,9 +77,10 @@ class Floor:
                 connection.scalars(
                     select(tables.ledger.c.sequence_number)
                     .join(
-                        tables.alert_frames, tables.alert_frames.c.ledger_id == tables.ledger.c.id
+                        alert_tables.alert_frames,
+                        alert_tables.alert_frames.c.ledger_id == tables.ledger.c.id,
                     )
-                    .where(tables.alert_frames.c.alert_id == alert.alert_id)
+                    .where(alert_tables.alert_frames.c.alert_id == alert.alert_id)
                     .order_by(tables.ledger.c.sequence_number)
                 )
             )
@@ -90,7 +91,7 @@ class Floor:
 
     def rows(self) -> list[Any]:
         """Return the rows of the notifications with their channels' names."""
-        table, channels = tables.notifications, tables.channels
+        table, channels = channel_tables.notifications, channel_tables.channels
         with self.database.read() as connection:
             return list(
                 connection.execute(
@@ -104,8 +105,8 @@ class Floor:
         with self.database.read() as connection:
             return list(
                 connection.scalars(
-                    select(tables.alert_outbox.c.ledger_id).order_by(
-                        tables.alert_outbox.c.ledger_id
+                    select(alert_tables.alert_outbox.c.ledger_id).order_by(
+                        alert_tables.alert_outbox.c.ledger_id
                     )
                 )
             )

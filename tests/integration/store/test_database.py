@@ -16,9 +16,10 @@ from sqlalchemy import func, insert, select, text
 from sqlalchemy.exc import IntegrityError
 
 from inspection.errors import ConfigurationError, InspectionError, UnavailableError
-from inspection.store import calibrations, lines, recipes, tables, thresholds
+from inspection.store import calibrations, channel_tables, lines, recipes, tables, thresholds
 from inspection.store import database as database_module
 from inspection.store.database import Database, migrations_folder
+from inspection.store.schema import metadata
 from tests import factories
 from tests.factories import NOON
 from tests.servers import free_port
@@ -39,7 +40,7 @@ NEXT = (
 
 def count(database: Database) -> int:
     with database.read() as connection:
-        return connection.scalar(select(func.count()).select_from(tables.channels)) or 0
+        return connection.scalar(select(func.count()).select_from(channel_tables.channels)) or 0
 
 
 def emptied(url: str, folder: Path) -> str:
@@ -54,14 +55,14 @@ def emptied(url: str, folder: Path) -> str:
 
 def test_migrated_tables_are_those_of_the_program(database: Database) -> None:
     with database.read() as connection:
-        differences = compare_metadata(MigrationContext.configure(connection), tables.metadata)
+        differences = compare_metadata(MigrationContext.configure(connection), metadata)
 
     assert differences == []
 
 
 def test_migrating_again_changes_nothing(database: Database) -> None:
     with database.write() as connection:
-        connection.execute(insert(tables.channels), CHANNEL)
+        connection.execute(insert(channel_tables.channels), CHANNEL)
 
     database.migrate()
 
@@ -124,13 +125,13 @@ def test_migration_that_fails_leaves_the_tables_as_they_were(
     (folder / "versions" / "9001_broken.py").write_text(NEXT + broken)
     monkeypatch.setattr(database_module, "migrations_folder", lambda: folder)
     with database.write() as connection:
-        connection.execute(insert(tables.channels), CHANNEL)
+        connection.execute(insert(channel_tables.channels), CHANNEL)
 
     with pytest.raises(ZeroDivisionError):
         database.migrate()
 
     with database.read() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), tables.metadata) == []
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
     assert database.revision() == head
     assert count(database) == 1
 
@@ -181,7 +182,7 @@ def test_database_of_the_first_version_gets_recipes_and_keeps_its_rows(
             assert lines.list_lines(connection) == [factories.line()]
             assert connection.scalars(select(tables.products.c.name)).all() == ["washer"]
             assert recipes.list_recipes(connection) == []
-            assert compare_metadata(MigrationContext.configure(connection), tables.metadata) == []
+            assert compare_metadata(MigrationContext.configure(connection), metadata) == []
 
 
 def test_threshold_that_is_older_than_promises_goes_on_judging_everything(
@@ -247,7 +248,7 @@ def test_using_a_database_without_tables_names_the_cure(tmp_path: Path, postgres
 def test_write_is_undone_when_its_body_raises(database: Database) -> None:
     def write_and_fail() -> None:
         with database.write() as connection:
-            connection.execute(insert(tables.channels), CHANNEL)
+            connection.execute(insert(channel_tables.channels), CHANNEL)
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -258,15 +259,15 @@ def test_write_is_undone_when_its_body_raises(database: Database) -> None:
 
 def test_broken_constraint_is_not_taken_for_an_outage(database: Database) -> None:
     with pytest.raises(IntegrityError), database.write() as connection:
-        connection.execute(insert(tables.channels), [CHANNEL, CHANNEL])
+        connection.execute(insert(channel_tables.channels), [CHANNEL, CHANNEL])
 
 
 def test_read_sees_one_moment_while_others_write(database: Database) -> None:
-    statement = select(func.count()).select_from(tables.channels)
+    statement = select(func.count()).select_from(channel_tables.channels)
     with database.read() as reading:
         before = reading.scalar(statement)
         with database.write() as writing:
-            writing.execute(insert(tables.channels), CHANNEL)
+            writing.execute(insert(channel_tables.channels), CHANNEL)
         after = reading.scalar(statement)
 
     assert (before, after) == (0, 0)
@@ -370,7 +371,7 @@ def test_postgresql_that_ends_a_transaction_is_unavailable_and_then_works_again(
 
     def write_until_ended(database: Database, other: Database) -> None:
         with database.write() as connection:
-            connection.execute(insert(tables.channels), CHANNEL)
+            connection.execute(insert(channel_tables.channels), CHANNEL)
             with other.write() as ending:
                 ending.execute(end_others)
             connection.execute(select(1))
@@ -393,15 +394,15 @@ def test_commit_outlives_the_kill_of_the_process(
     program = (
         "import os, signal, sys\n"
         "from sqlalchemy import insert\n"
-        "from inspection.store import tables\n"
+        "from inspection.store import channel_tables\n"
         "from inspection.store.database import Database\n"
         "database = Database.open(sys.argv[1])\n"
         "database.migrate()\n"
         "row = {'name': 'kept', 'kind': 'log'}\n"
         "with database.write() as connection:\n"
-        "    connection.execute(insert(tables.channels), row)\n"
+        "    connection.execute(insert(channel_tables.channels), row)\n"
         "with database.write() as connection:\n"
-        "    connection.execute(insert(tables.channels), row | {'name': 'lost'})\n"
+        "    connection.execute(insert(channel_tables.channels), row | {'name': 'lost'})\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
     )
 
@@ -411,4 +412,4 @@ def test_commit_outlives_the_kill_of_the_process(
 
     assert ended.returncode == -9
     with closing(Database.open(url)) as database, database.read() as connection:
-        assert list(connection.scalars(select(tables.channels.c.name))) == ["kept"]
+        assert list(connection.scalars(select(channel_tables.channels.c.name))) == ["kept"]

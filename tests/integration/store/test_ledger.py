@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from inspection.domain.inspection import Verdict
 from inspection.domain.ledger import Account, Cause, Entry, Reason
 from inspection.errors import NotFoundError
-from inspection.store import ledger, tables
+from inspection.store import alert_tables, ledger, tables
 from inspection.store.database import Database
 from inspection.store.ledger import RecordedCounts
 from tests import factories
@@ -31,7 +31,7 @@ def account(database: Database, camera: str = "cam-1", *, up_to: int) -> Account
 
 
 def counts(database: Database) -> dict[str, int]:
-    written = (tables.ledger, tables.inspections, tables.maps, tables.alert_outbox)
+    written = (tables.ledger, tables.inspections, tables.maps, alert_tables.alert_outbox)
     with database.read() as connection:
         return {
             table.name: connection.scalar(select(func.count()).select_from(table)) or 0
@@ -135,8 +135,10 @@ def test_outbox_holds_what_may_concern_people(site_database: Database) -> None:
     )
 
     statement = (
-        select(tables.ledger.c.sequence_number, tables.alert_outbox.c.kind)
-        .join(tables.alert_outbox, tables.alert_outbox.c.ledger_id == tables.ledger.c.id)
+        select(tables.ledger.c.sequence_number, alert_tables.alert_outbox.c.kind)
+        .join(
+            alert_tables.alert_outbox, alert_tables.alert_outbox.c.ledger_id == tables.ledger.c.id
+        )
         .order_by(tables.ledger.c.sequence_number)
     )
     with site_database.read() as connection:
