@@ -2,6 +2,8 @@
 # runs every check. Both do all the set-up; set-up speaks on stderr.
 
 PYTEST := .venv/bin/python -m pytest
+# Every worker starts servers of its own; what runs whole lines needs the machine for itself.
+PARALLEL := --numprocesses auto --maxprocesses 4 --dist worksteal
 
 .PHONY: help demo test lint bench clean python system
 
@@ -24,7 +26,7 @@ demo: python
 # Exit status 5 of pytest means that a selection held no test, 2 that it was interrupted.
 test: system
 	@counts=$$(mktemp) && export TEST_COUNTS="$$counts"; first=0; second=0; \
-	$(PYTEST) $(ARGS) || first=$$?; \
+	$(PYTEST) $(PARALLEL) $(ARGS) || first=$$?; \
 	test $$first = 2 || $(PYTEST) -m "e2e or browser" $(ARGS) || second=$$?; \
 	cat "$$counts"; rm -f "$$counts"; \
 	case $$first/$$second in 0/0 | 0/5 | 5/0) ;; *) exit 1 ;; esac
