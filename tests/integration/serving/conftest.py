@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import update
 
 from inspection.domain.frame import Frame, FrameIdentity
-from inspection.domain.line import OverflowPolicy, Scope
+from inspection.domain.line import OverflowPolicy, PicturePolicy, Scope
 from inspection.domain.recipe import Recipe
 from inspection.domain.reference import ReferencePlace, ReferenceSource
 from inspection.errors import UnavailableError
@@ -91,6 +91,7 @@ class Floor:
     producer: Producer
     replicas: Replicas
     pictures: Path
+    picture_store: type[PictureStore] = PictureStore
 
     def add(self, number: int, payload: bytes | None = None, **changes: Any) -> Frame:
         identity = FrameIdentity(
@@ -115,6 +116,10 @@ class Floor:
                 by="test",
                 reason="test",
             )
+
+    def keep_pictures(self, policy: PicturePolicy) -> None:
+        with self.database.write() as connection:
+            connection.execute(update(tables.lines).values(pictures=policy))
 
     def recipe(self, recipe: Recipe) -> None:
         with self.database.write() as connection:
@@ -170,7 +175,7 @@ class Floor:
         """Run an inspector; leaving stops it in an orderly way, and its end sets the event."""
         client = connect_async(self.redis_url, block_ms=BLOCK_MS)
         recorder = Recorder(
-            self.database, PictureStore(str(self.pictures)), clock=lambda: datetime.now(UTC)
+            self.database, self.picture_store(str(self.pictures)), clock=lambda: datetime.now(UTC)
         )
         inspector = Inspector(
             consumer=Consumer(client, name=name, reclaim_idle_ms=200),
