@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import typer
 
 from inspection.cli import (
+    alert,
     capture,
     checkpoint,
     database,
@@ -34,6 +35,7 @@ for part in (demo, up, processes, capture, history, doctor, evaluate):
     part.add_to(app)
 app.add_typer(train.app, name="train")
 app.add_typer(lines.app, name="line")
+app.add_typer(alert.app, name="alert")
 app.add_typer(threshold.app, name="threshold")
 app.add_typer(database.app, name="db")
 app.add_typer(checkpoint.app, name="checkpoint")

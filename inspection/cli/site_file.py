@@ -4,6 +4,8 @@ lines:
   - name: tiles
     product: magnetic tile          # words for the text encoder
     rule: {k: 2, n: 10}             # alert when 2 of the last 10 parts are NG
+    rules:                          # further rules; a listed kind replaces its default
+      - {kind: rate, window_s: 3600, expected_rate: 0.01}
     pictures: all                   # all | ng_and_sample | none
     threshold: 0.7                  # first threshold; the database wins after that
     learn: 64                       # reference from the first 64 frames of a product and station
@@ -120,7 +122,7 @@ def _site(file: FileBlock, *, root: Path) -> SiteFile:
             Line(
                 name=line.name,
                 product=line.product,
-                rule=line.rule.rule(),
+                rules=line.all_rules(),
                 pictures=line.pictures,
                 sample_rate=line.sample_rate,
                 learn_count=line.learn,

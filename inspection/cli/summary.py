@@ -52,7 +52,7 @@ def summarise(database: Database, account: Account) -> Summary:
     """Put the figures of everything in the database together with an account."""
     with database.read() as connection:
         latency = inspections.latency_summary(connection)
-        alert_count = len(alerts.list_alerts(connection))
+        alert_count = alerts.counts(connection).total
     return Summary(
         account=account,
         alert_count=alert_count,

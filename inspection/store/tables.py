@@ -25,12 +25,8 @@ lines = Table(
     Column("name", String(64), nullable=False, unique=True),
     #: Name of the product being made now.
     Column("product", Text),
-    Column("rule_k", Integer, nullable=False),
-    Column("rule_n", Integer, nullable=False),
-    Column("rule_group_s", Double, nullable=False),
     Column("pictures", String(32), nullable=False),
     Column("sample_rate", Double, nullable=False),
-    Column("is_paused", Boolean, nullable=False),
     #: First frames of each product and station that a reference is learnt from; 0: none.
     Column("learn_count", Integer, nullable=False, server_default="0"),
 )

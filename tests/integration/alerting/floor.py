@@ -11,9 +11,18 @@ from inspection.domain.ledger import Entry
 from inspection.domain.line import Line, Threshold
 from inspection.domain.notification import Event
 from inspection.domain.site import Channel
-from inspection.store import alert_tables, channel_tables, ledger, lines, tables, thresholds
+from inspection.store import (
+    alert_tables,
+    channel_tables,
+    ledger,
+    lines,
+    shelves,
+    tables,
+    thresholds,
+)
 from inspection.store.alerts import list_alerts
 from inspection.store.database import Database
+from inspection.store.shelves import Silence
 from tests import factories
 from tests.factories import NOON
 
@@ -65,6 +74,12 @@ class Floor:
     def fail_to_see(self, *, camera: str = "cam-1", at: datetime = NOON, **why: Any) -> list[int]:
         """Record one frame that could not be judged."""
         return self._record([factories.uninspected(**self._identity(camera, at), **why)])
+
+    def pause(self, line: str = "line-1", *, until_at: datetime | None = None) -> None:
+        """Let a line open no alerts from noon on."""
+        silence = Silence(at=NOON, by="test", reason="to be quiet", until_at=until_at)
+        with self.database.write() as connection:
+            shelves.pause(connection, line, silence)
 
     def alerts(self) -> list[Alert]:
         with self.database.read() as connection:

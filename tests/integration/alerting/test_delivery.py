@@ -10,7 +10,6 @@ from standardwebhooks import Webhook
 from structlog.testing import capture_logs
 
 from inspection.alerting import flips, worker
-from inspection.domain.alert import Rule
 from inspection.domain.inspection import Verdict
 from inspection.domain.notification import ATTEMPT_LIMIT, LONGEST_DELAY_S, Delivery, Event
 from inspection.store import notifications
@@ -35,7 +34,7 @@ def now() -> datetime:
 def hooked(empty_floor: Floor, receiver: Receiver) -> Floor:
     """A floor whose line tells the receiver, and has one NG part."""
     channel = factories.channel(name="hook", kind="webhook", url=receiver.url, secret=SECRET)
-    line = factories.line(rule=Rule(group_s=100 * LONGEST_DELAY_S))
+    line = factories.line(rules=factories.rules(off_delay_s=100 * LONGEST_DELAY_S))
     empty_floor.add(line, "cam-1", channels=(channel,))
     empty_floor.see(Verdict.NG)
     return empty_floor
@@ -52,7 +51,7 @@ def claim(floor: Floor, now: datetime, channel: str = "hook") -> Any:
 
 
 def kill_between_claim_and_delivery(floor: Floor, now: datetime) -> None:
-    flips.process(floor.database, floor.outbox()[0], now)
+    flips.process(floor.database, floor.outbox()[:1], now)
     assert claim(floor, now) is not None
 
 
@@ -183,7 +182,7 @@ def test_resolved_is_told_after_opened_when_opened_had_to_wait(
     empty_floor: Floor, receiver: Receiver, now: datetime
 ) -> None:
     channel = factories.channel(name="hook", kind="webhook", url=receiver.url)
-    line = factories.line(rule=Rule(group_s=1.0))
+    line = factories.line(rules=factories.rules(off_delay_s=1.0))
     empty_floor.add(line, "cam-1", channels=(channel,))
     empty_floor.see(Verdict.NG)
     receiver.answer(500)

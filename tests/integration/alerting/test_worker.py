@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 from inspection.alerting import flips, worker
 from inspection.domain.inspection import Verdict
 from inspection.domain.notification import Delivery
-from inspection.store import notifications, tables
+from inspection.store import alert_tables, lines, notifications
 from inspection.store.database import Database
 from inspection.store.notifications import LEASE_S
 from tests import factories
@@ -116,8 +116,9 @@ def test_broken_frame_does_not_keep_others_from_being_looked_at(
     (broken,) = floor.outbox()
     floor.see(NG, camera="cam-3")
     with floor.database.write() as connection:
-        line = tables.lines
-        connection.execute(update(line).where(line.c.name == "line-1").values(rule_k=0))
+        line_id = lines.line_id(connection, "line-1")
+        of_line = alert_tables.rules.c.line_id == line_id
+        connection.execute(update(alert_tables.rules).where(of_line).values(settings={"k": 0}))
 
     with capture_logs() as logs, running(floor.database):
         wait_until(lambda: delivered(floor))
@@ -153,7 +154,7 @@ def test_worker_waits_out_an_outage_of_the_database_and_logs_it_once(
 def test_worker_is_idle_only_when_nothing_is_to_be_done(floor: Floor) -> None:
     floor.see(NG)
     recorded = is_idle(floor, NOON)
-    flips.process(floor.database, floor.outbox()[0], NOON)
+    flips.process(floor.database, floor.outbox(), NOON)
     opened = is_idle(floor, NOON)
     with floor.database.write() as connection:
         claimed = notifications.claim(connection, "log", NOON)

@@ -143,7 +143,7 @@ def test_migration_that_rebuilds_a_table_keeps_the_rows_that_refer_to_it(
     (folder / "versions" / "9001_rebuild.py").write_text(
         NEXT + "def upgrade():\n"
         "    with op.batch_alter_table('lines') as batch:\n"
-        "        batch.alter_column('rule_k', type_=sa.BigInteger())\n"
+        "        batch.alter_column('learn_count', type_=sa.BigInteger())\n"
     )
     monkeypatch.setattr(database_module, "migrations_folder", lambda: folder)
 
@@ -275,16 +275,16 @@ def test_read_sees_one_moment_while_others_write(database: Database) -> None:
 
 
 def test_writers_wait_for_each_other_and_lose_nothing(database: Database) -> None:
-    statement = select(tables.lines.c.rule_n).where(tables.lines.c.id == 1)
-    values = {"rule_k": 1, "rule_n": 0, "rule_group_s": 1, "pictures": "", "sample_rate": 0}
+    statement = select(tables.lines.c.learn_count).where(tables.lines.c.id == 1)
+    values = {"name": "a", "learn_count": 0, "pictures": "", "sample_rate": 0}
     with database.write() as connection:
-        connection.execute(insert(tables.lines).values(id=1, name="a", is_paused=False, **values))
+        connection.execute(insert(tables.lines).values(id=1, **values))
 
     def add() -> None:
         for _ in range(10):
             with database.write() as connection:
                 present = connection.scalar(statement.with_for_update()) or 0
-                change = tables.lines.update().values(rule_n=present + 1)
+                change = tables.lines.update().values(learn_count=present + 1)
                 connection.execute(change)
 
     threads = [threading.Thread(target=add) for _ in range(3)]

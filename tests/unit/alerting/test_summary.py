@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from inspection.alerting import summary
-from inspection.domain.alert import AlertKind, Rule
+from inspection.domain.alert import AlertKind
 from inspection.domain.inspection import Verdict
 from inspection.domain.notification import AlertFrame
 from inspection.store.outbox import Taken
@@ -33,8 +33,6 @@ def taken(**changes: Any) -> Taken:
         "kind": AlertKind.UNINSPECTED,
         "line_id": 1,
         "line": "washers",
-        "rule": Rule(),
-        "is_paused": False,
         "frame": frame(score=None, threshold=None, verdict=None),
         "reason": "corrupt",
         "detail": None,
@@ -108,4 +106,4 @@ def test_summary_of_calm_says_what_has_ended(
 ) -> None:
     alert = factories.alert(kind=kind, frame_count=frame_count)
 
-    assert summary.of_calm(alert, group_s=60.0) == expected
+    assert summary.of_calm(alert, off_delay_s=60.0) == expected

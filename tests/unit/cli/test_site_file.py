@@ -7,7 +7,6 @@ import pytest
 import yaml
 
 from inspection.cli.site_file import SiteFile, read_site_file
-from inspection.domain.alert import Rule
 from inspection.domain.line import (
     Camera,
     Encoding,
@@ -19,6 +18,7 @@ from inspection.domain.line import (
 from inspection.domain.recipe import Recipe
 from inspection.domain.site import Channel
 from inspection.errors import ConfigurationError
+from tests import factories
 
 EVERY_KEY = """
 lines:
@@ -113,7 +113,7 @@ def test_site_file_gives_lines_and_their_first_thresholds(tmp_path: Path) -> Non
         Line(
             name="tiles",
             product="magnetic tile",
-            rule=Rule(k=2, n=10, group_s=30),
+            rules=factories.rules(k=2, n=10, off_delay_s=30),
             pictures=PicturePolicy.ALL,
             sample_rate=0.5,
         ),
