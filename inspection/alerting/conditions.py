@@ -21,6 +21,7 @@ from inspection.domain.rule import (
 )
 from inspection.domain.trend import trend
 from inspection.store import outbox, scores
+from inspection.store.database import Database
 from inspection.store.openings import Finding
 from inspection.store.rules import LineRule
 
@@ -42,7 +43,7 @@ class Look:
 class Scene:
     """What a look has before it."""
 
-    connection: Connection
+    database: Database
     rule: LineRule
     #: Of the cameras of its line.
     health: Sequence[CameraHealth]
@@ -56,18 +57,20 @@ class Scene:
 
 
 def look(scene: Scene) -> Look:
-    """Look whether the condition of a rule holds."""
+    """Look whether the condition of a rule holds; only where frames matter, into the database."""
     condition = scene.rule.rule.condition
     match condition:
         case CameraCondition():
             return _cameras(scene, _is_down, summary.of_camera)
         case BacklogCondition(limit_s=limit_s):
             return _cameras(scene, lambda camera: camera.lag_s > limit_s, summary.of_backlog)
-        case RateCondition():
-            return _rate(scene, condition)
-        case TrendCondition():
-            return _trends(scene, condition)
-    return _frames(scene, condition)
+    with scene.database.read() as connection:
+        match condition:
+            case RateCondition():
+                return _rate(connection, scene, condition)
+            case TrendCondition():
+                return _trends(connection, scene, condition)
+        return _frames(connection, scene.rule, condition)
 
 
 def _is_down(camera: CameraHealth) -> bool:
@@ -85,8 +88,8 @@ def _cameras(
     )
 
 
-def _rate(scene: Scene, condition: RateCondition) -> Look:
-    connection, rule, window_s = scene.connection, scene.rule, condition.window_s
+def _rate(connection: Connection, scene: Scene, condition: RateCondition) -> Look:
+    rule, window_s = scene.rule, condition.window_s
     end_at = scores.window_end(connection, rule.line_id, scene.now)
     if end_at is None:
         return Look(found={})
@@ -103,10 +106,10 @@ def _rate(scene: Scene, condition: RateCondition) -> Look:
     return Look(found={"": finding})
 
 
-def _trends(scene: Scene, condition: TrendCondition) -> Look:
+def _trends(connection: Connection, scene: Scene, condition: TrendCondition) -> Look:
     found: dict[str, Finding] = {}
     cleared: list[str] = []
-    for run in scores.runs(scene.connection, scene.rule.line_id, n=condition.n):
+    for run in scores.runs(connection, scene.rule.line_id, n=condition.n):
         seen = (
             trend(run.scores, blocks=condition.blocks) if len(run.scores) == condition.n else None
         )
@@ -117,14 +120,13 @@ def _trends(scene: Scene, condition: TrendCondition) -> Look:
             subject=run.camera,
             summary=summary.of_trend(scene.rule.line, run.camera, seen, n=condition.n),
             members=[run.ledger_id],
-            frame=outbox.evidence(scene.connection, run.ledger_id),
+            frame=outbox.evidence(connection, run.ledger_id),
         )
     return Look(found=found, cleared=cleared)
 
 
-def _frames(scene: Scene, condition: Condition) -> Look:
+def _frames(connection: Connection, rule: LineRule, condition: Condition) -> Look:
     """Look whether the newest frames still are what opens an alert."""
-    connection, rule = scene.connection, scene.rule
     if isinstance(condition, NgCondition):
         near = outbox.newest(connection, rule.line_id, n=condition.n)
         finding = ng_finding(connection, rule, near, slice(None))

@@ -34,15 +34,15 @@ class Plan:
     """What follows from a look at a rule."""
 
     #: Conditions that have begun to hold.
-    armed: Sequence[str] = ()
+    armed: tuple[str, ...] = ()
     #: Conditions that no longer hold, and since when they did.
-    disarmed: Sequence[tuple[str, datetime]] = ()
+    disarmed: tuple[tuple[str, datetime], ...] = ()
     #: Conditions that have held long enough, and since when they were armed; None: never.
-    opened: Sequence[tuple[Finding, datetime | None]] = ()
+    opened: tuple[tuple[Finding, datetime | None], ...] = ()
     #: Ids of open alerts whose condition holds again, or of which nothing is known.
-    held: Sequence[int] = ()
+    held: tuple[int, ...] = ()
     #: Ids of open alerts whose condition has gone.
-    calmed: Sequence[int] = ()
+    calmed: tuple[int, ...] = ()
 
     def __bool__(self) -> bool:
         """Whether anything is to be written down."""
@@ -66,25 +66,16 @@ def planned(standing: Standing, look: Look, now: datetime) -> Plan:
         for subject, since_at in standing.armed.items()
         if subject not in new and (subject in {*look.cleared, *look.found})
     ]
-    held: list[int] = []
-    calmed: list[int] = []
-    if standing.rule.kind not in FRAME_KINDS:
-        held = [
-            alert.alert_id
-            for subject, alert in standing.open.items()
-            if alert.calm_since_at is not None and subject not in look.cleared
-        ]
-        calmed = [
-            alert.alert_id
-            for subject, alert in standing.open.items()
-            if alert.calm_since_at is None and subject in look.cleared
-        ]
+    looked_at = {} if standing.rule.kind in FRAME_KINDS else standing.open
+    calm = {s: alert.alert_id for s, alert in looked_at.items() if alert.calm_since_at is not None}
     return Plan(
-        armed=[s for s in new if s not in ripe and s not in standing.armed],
-        disarmed=gone,
-        opened=[(finding, standing.armed.get(s)) for s, finding in ripe.items()],
-        held=held,
-        calmed=calmed,
+        armed=tuple(s for s in new if s not in ripe and s not in standing.armed),
+        disarmed=tuple(gone),
+        opened=tuple((finding, standing.armed.get(s)) for s, finding in ripe.items()),
+        held=tuple(alert_id for s, alert_id in calm.items() if s not in look.cleared),
+        calmed=tuple(
+            alert.alert_id for s, alert in looked_at.items() if s in look.cleared and s not in calm
+        ),
     )
 
 
@@ -96,9 +87,8 @@ def look_at(
     Raises:
         UnavailableError: the database does not answer; nothing was written down.
     """
-    with database.read() as connection:
-        scene = Scene(connection=connection, rule=standing.rule, health=health, now=now)
-        plan = planned(standing, conditions.look(scene), now)
+    scene = Scene(database=database, rule=standing.rule, health=health, now=now)
+    plan = planned(standing, conditions.look(scene), now)
     if plan:
         with database.write() as connection:
             _carry_out(connection, standing, plan, now)

@@ -15,8 +15,19 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import func, insert, select, text
 from sqlalchemy.exc import IntegrityError
 
+from inspection.domain.alert import AlertKind
+from inspection.domain.rule import with_defaults
 from inspection.errors import ConfigurationError, InspectionError, UnavailableError
-from inspection.store import calibrations, channel_tables, lines, recipes, tables, thresholds
+from inspection.store import (
+    alerts,
+    calibrations,
+    channel_tables,
+    lines,
+    recipes,
+    shelves,
+    tables,
+    thresholds,
+)
 from inspection.store import database as database_module
 from inspection.store.database import Database, migrations_folder
 from inspection.store.schema import metadata
@@ -35,6 +46,27 @@ NEXT = (
     "import sqlalchemy as sa\n"
     f"revision, down_revision = '9001', '{Database.head()}'\n"
     "branch_labels, depends_on = None, None\n"
+)
+
+#: A site and its alerts as the sixth version kept them.
+OLDER_ROWS = (
+    (
+        "INSERT INTO lines (name, rule_k, rule_n, rule_group_s, pictures, sample_rate, is_paused,"
+        " learn_count) VALUES ('a', 2, 10, 30, 'all', 0, false, 0),"
+        " ('b', 1, 1, 60, 'all', 0, true, 0)"
+    ),
+    (
+        "INSERT INTO alerts (line_id, kind, opened_at, last_at, touched_at, frame_count, frame_id,"
+        " summary, resolved_at) SELECT id, 'ng', '2026-03-02 12:00:00+00:00',"
+        " '2026-03-02 12:00:00+00:00', '2026-03-02 12:00:00+00:00', 4, 'cam-1/1', 'bad', NULL"
+        " FROM lines WHERE name = 'a'"
+    ),
+    (
+        "INSERT INTO alerts (line_id, kind, opened_at, last_at, touched_at, frame_count, frame_id,"
+        " summary, resolved_at) SELECT id, 'drift', '2026-03-02 12:00:00+00:00',"
+        " '2026-03-02 12:00:00+00:00', '2026-03-02 12:00:00+00:00', 1, 'cam-2/1', 'off',"
+        " '2026-03-02 12:00:00+00:00' FROM lines WHERE name = 'b'"
+    ),
 )
 
 
@@ -413,3 +445,40 @@ def test_commit_outlives_the_kill_of_the_process(
     assert ended.returncode == -9
     with closing(Database.open(url)) as database, database.read() as connection:
         assert list(connection.scalars(select(channel_tables.channels.c.name))) == ["kept"]
+
+
+def test_rule_pause_and_alerts_of_an_older_database_are_kept(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    older = shutil.copytree(migrations_folder(), tmp_path / "migrations")
+    for path in (older / "versions").glob("*.py"):
+        if path.name[:4] > "0006":
+            path.unlink()
+    with closing(Database.open(emptied(database_url, tmp_path))) as database:
+        with monkeypatch.context() as patch:
+            patch.setattr(database_module, "migrations_folder", lambda: older)
+            database.migrate()
+        with database.write() as connection:
+            for statement in OLDER_ROWS:
+                connection.execute(text(statement))
+
+        database.migrate()
+
+        with database.read() as connection:
+            kept = {line.name: line.rules for line in lines.list_lines(connection)}
+            told = {alert.kind: alert for alert in alerts.list_alerts(connection)}
+            (pause,) = shelves.list_shelves(connection, NOON)
+            assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    assert kept["a"] == with_defaults(
+        factories.rule(k=2, n=10, off_delay_s=30),
+        factories.rule(AlertKind.UNINSPECTED, off_delay_s=30),
+        factories.rule(AlertKind.DRIFT, off_delay_s=30),
+    )
+    assert kept["b"] == with_defaults()
+    assert {kind: (alert.line, alert.rule) for kind, alert in told.items()} == {
+        AlertKind.NG: ("a", "ng"),
+        AlertKind.DRIFT: ("b", "drift"),
+    }
+    assert told[AlertKind.NG].frame_count == 4
+    assert (told[AlertKind.NG].told_at, told[AlertKind.NG].growth(NOON)) == (NOON, "")
+    assert (pause.line, pause.is_pause, pause.silence.until_at) == ("b", True, None)
