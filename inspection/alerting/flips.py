@@ -40,7 +40,7 @@ def process(database: Database, ledger_ids: Collection[int], now: datetime) -> i
 
     Args:
         database: where everything is.
-        ledger_ids: of any lines; best of one, for whose alert workers then wait once.
+        ledger_ids: of a few lines, whose alerts others cannot change meanwhile.
         now: by the worker's clock.
 
     Returns:

@@ -113,12 +113,15 @@ class Looks:
         """
         with self._database.read() as connection:
             found = standings(connection, now)
-            health = list_camera_health(connection)
+            seen = list_camera_health(connection)
+        health: dict[str, list[CameraHealth]] = {}
+        for camera in seen:
+            health.setdefault(camera.line, []).append(camera)
         known = {each.rule.rule_id for each in found}
         self._rest_s = {rule: s for rule, s in self._rest_s.items() if rule in known}
         for each in found:
             if self._seconds() >= self._rest_s.get(each.rule.rule_id, 0.0):
-                self._look_at(each, [c for c in health if c.line == each.rule.line], now)
+                self._look_at(each, health.get(each.rule.line, ()), now)
 
     def _look_at(self, standing: Standing, health: Sequence[CameraHealth], now: datetime) -> None:
         begun_s = self._seconds()

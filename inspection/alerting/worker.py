@@ -22,6 +22,8 @@ from inspection.store.tellings import is_anything_untold
 
 #: Frames taken from the outbox before couriers are sent out again.
 BATCH_SIZE: Final = 200
+#: Lines whose frames are looked at in one transaction, which others wait for.
+LINES_AT_ONCE: Final = 10
 #: A frame that could not be processed is left alone for so long, in seconds.
 PUT_ASIDE_S: Final = 60.0
 #: Longest wait between two tries while the database does not answer, in seconds.
@@ -71,7 +73,7 @@ def run(
 def once(database: Database, now: datetime) -> None:
     """Do everything that is due at `now`, in this thread, with the channels in turn."""
     while waiting := _waiting(database):
-        for ledger_ids in _by_line(waiting):
+        for ledger_ids in _by_lines(waiting):
             flips.process(database, ledger_ids, now)
     while promises.look(database, now):
         pass
@@ -102,14 +104,14 @@ def _waiting(database: Database, *, without: Collection[int] = ()) -> list[Waiti
         return outbox.waiting(connection, limit=BATCH_SIZE, without=without)
 
 
-def _by_line(waiting: Sequence[Waiting]) -> list[list[int]]:
-    """Return the ledger ids of each line, the oldest first."""
-    by_line = itertools.groupby(sorted(waiting, key=_place), lambda each: each.line_id)
-    return [[each.ledger_id for each in frames] for _, frames in by_line]
-
-
-def _place(waiting: Waiting) -> tuple[int, int]:
-    return waiting.line_id, waiting.ledger_id
+def _by_lines(waiting: Sequence[Waiting]) -> list[list[int]]:
+    """Return the ledger ids of all frames, those of a few lines at a time."""
+    of_line: dict[int, list[int]] = {}
+    for each in waiting:
+        of_line.setdefault(each.line_id, []).append(each.ledger_id)
+    lines = list(of_line.values())
+    starts = range(0, len(lines), LINES_AT_ONCE)
+    return [[*itertools.chain(*lines[start : start + LINES_AT_ONCE])] for start in starts]
 
 
 def _due(database: Database, now: datetime) -> list[Channel]:
@@ -146,7 +148,7 @@ class _Worker:
         now = self._clock()
         self._aside = {each: until for each, until in self._aside.items() if until > now}
         waiting = _waiting(self._database, without=self._aside)
-        for ledger_ids in _by_line(waiting):
+        for ledger_ids in _by_lines(waiting):
             if self._stop.is_set():
                 return False
             self._process(ledger_ids)
