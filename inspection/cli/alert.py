@@ -10,7 +10,7 @@ from inspection.cli import context, output, shelf
 from inspection.cli.duration import end_of
 from inspection.domain.alert import Alert
 from inspection.errors import ConfigurationError
-from inspection.store import alerts, responses, shelves
+from inspection.store import alerts, lines, responses, shelves
 from inspection.store.alerts import AlertQuery
 from inspection.store.responses import Response
 from inspection.store.shelves import Shelf, Silence
@@ -48,6 +48,8 @@ def list_(
     query = AlertQuery(line=line, is_open=is_open, is_unsettled=not is_all, limit=limit)
     now = context.clock()
     with context.opened_database(settings) as database, database.read() as connection:
+        if line is not None:
+            lines.line_id(connection, line)  # refuses one that is not there
         found = alerts.list_alerts(connection, query)
         shelved = shelves.list_shelves(connection, now, line)
     if as_json:
@@ -157,6 +159,8 @@ def shelved(*, line: OfLine = None, as_json: AsJson = False) -> None:
     """
     settings = context.begin("alert")
     with context.opened_database(settings) as database, database.read() as connection:
+        if line is not None:
+            lines.line_id(connection, line)  # refuses one that is not there
         found = shelves.list_shelves(connection, context.clock(), line)
     output.show_rows([shelf.row_of(each) for each in found], as_json=as_json)
 

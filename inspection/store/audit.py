@@ -16,9 +16,10 @@ class Change:
 
     at: datetime
     who: str
-    #: created, changed, set, withdrawn or restored.
+    #: created, changed, set, withdrawn, restored, acknowledged, dismissed, resolved, shelved,
+    #: unshelved, paused or resumed.
     action: str
-    #: line, camera, product, channel, threshold, promise, recipe or reference.
+    #: line, camera, product, channel, threshold, promise, recipe, reference, rule or alert.
     thing: str
     #: Its name.
     name: str

@@ -206,9 +206,8 @@ audit = Table(
     Column("id", Id, primary_key=True),
     Column("at", Moment, nullable=False),
     Column("who", Text, nullable=False),
-    #: created, changed, set, withdrawn or restored.
+    #: What was done to what: see `inspection.store.audit.Change`.
     Column("action", String(32), nullable=False),
-    #: line, camera, product, channel, threshold, promise, recipe or reference.
     Column("thing", String(32), nullable=False),
     Column("name", Text, nullable=False),
     Column("before", Json),

@@ -6,8 +6,8 @@ import pytest
 
 from inspection.alerting import worker
 from inspection.domain.inspection import Verdict
-from inspection.errors import NotFoundError
-from inspection.store import alerts, responses
+from inspection.errors import ConfigurationError, NotFoundError
+from inspection.store import alerts, audit, responses
 from inspection.store.alerts import AlertCounts, AlertQuery
 from inspection.store.responses import Response
 from tests import factories
@@ -41,6 +41,40 @@ def test_first_acknowledgement_stays_when_another_follows(floor: Floor, alert_id
         alert = responses.acknowledge(connection, alert_id, Response(at=CALM, by="ben"))
 
     assert (alert.acknowledged_by, alert.acknowledged_at) == ("mia", LATER)
+
+
+def test_dismissed_alert_keeps_who_acknowledged_it_first(floor: Floor, alert_id: int) -> None:
+    with floor.database.write() as connection:
+        responses.acknowledge(connection, alert_id, MIA)
+        alert = responses.dismiss(connection, alert_id, Response(at=CALM, by="ben", note="test"))
+        dismissed = audit.list_changes(connection, thing="alert")[0]
+
+    assert (alert.acknowledged_by, alert.acknowledged_at) == ("mia", LATER)
+    assert (alert.is_dismissed, alert.acknowledged_note) == (True, "test")
+    assert (dismissed.who, dismissed.at, dismissed.action) == ("ben", CALM, "dismissed")
+    assert dismissed.after == {"line": "line-1", "rule": "ng", "note": "test"}
+
+
+def test_alert_is_neither_dismissed_nor_resolved_without_a_reason(
+    floor: Floor, alert_id: int
+) -> None:
+    for respond in (responses.dismiss, responses.resolve):
+        with (
+            pytest.raises(ConfigurationError, match="needs a --reason"),
+            floor.database.write() as connection,
+        ):
+            respond(connection, alert_id, MIA)
+
+
+def test_alert_that_is_resolved_already_keeps_how(floor: Floor, alert_id: int) -> None:
+    worker.once(floor.database, CALM)
+
+    with floor.database.write() as connection:
+        alert = responses.resolve(connection, alert_id, Response(at=CALM, by="ben", note="why"))
+        written = audit.list_changes(connection, thing="alert")
+
+    assert (alert.resolved_at, alert.resolved_by) == (CALM, None)
+    assert written == []
 
 
 def test_resolved_alert_is_still_unacknowledged(floor: Floor, alert_id: int) -> None:

@@ -135,6 +135,7 @@ def test_input_that_cannot_work_is_refused_in_one_sentence(alert_console: Consol
     shelve = ["alert", "shelve", "1", "--reason", "x"]
     wrong: dict[str, tuple[int, list[str]]] = {
         "there is no alert 9": (1, ["alert", "show", "9"]),
+        "there is no line 'line-9'": (1, ["alert", "list", "--line", "line-9"]),
         "there is no alert 10": (1, ["alert", "ack", "10"]),
         "needs a --reason": (2, ["alert", "dismiss", "1", "--reason", " "]),
         "'soon' is no length of time": (2, [*shelve, "--for", "soon"]),
