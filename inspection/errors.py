@@ -86,14 +86,22 @@ class CodecError(InspectionError):
 class DeliveryError(InspectionError):
     """The channel did not take the notification.
 
-    `is_permanent` says that trying again cannot help.
+    `is_permanent` says that trying again cannot help, `retry_after_s` when the receiver wants the
+    next attempt, in seconds from now.
     """
 
     is_transient = True
 
-    def __init__(self, message: str | None = None, *, is_permanent: bool) -> None:
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        is_permanent: bool,
+        retry_after_s: float | None = None,
+    ) -> None:
         super().__init__(message)
         self.is_permanent = is_permanent
+        self.retry_after_s = retry_after_s
 
 
 class NotFoundError(InspectionError):

@@ -75,6 +75,11 @@ class Settings(BaseModel):
         default=None,
         description="Address of a Ray cluster to serve on; unset: a local Ray for this program",
     )
+    webhook_hosts: str | None = Field(
+        default=None,
+        description="Hosts that are not on the public internet and yet may be posted to: names, "
+        "addresses or networks with commas between them; unset: none",
+    )
     entry_limit_mb: float = Field(
         default=32, gt=0, le=512, description="Largest encoded picture that is taken, in MB"
     )
@@ -97,6 +102,12 @@ class Settings(BaseModel):
     def pictures(self) -> str:
         """URL of the picture store, also when none was set."""
         return self.picture_url or str(self.data_dir.absolute() / "pictures")
+
+    @property
+    def allowed_webhook_hosts(self) -> tuple[str, ...]:
+        """The hosts of `webhook_hosts`."""
+        names = (name.strip() for name in (self.webhook_hosts or "").split(","))
+        return tuple(name for name in names if name)
 
     @property
     def journals(self) -> Path:

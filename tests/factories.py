@@ -10,12 +10,13 @@ import numpy as np
 from PIL import Image
 
 from inspection.domain.alert import Alert, AlertKind, Rule
+from inspection.domain.channel import Channel
 from inspection.domain.frame import Frame, FrameIdentity
 from inspection.domain.inspection import AnomalyMap, Inspection, Latencies, Verdict
 from inspection.domain.ledger import Cause, Dropped, Inspected, Picture, Reason, Uninspected
 from inspection.domain.line import Camera, Line, Scope, Source, Threshold
 from inspection.domain.reference import LineReference, ReferenceSource
-from inspection.domain.site import Channel, Site
+from inspection.domain.site import Site
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 CHECKPOINT_HASH = "c0ffee" * 10 + "c0de"

@@ -11,7 +11,8 @@ from sqlalchemy import Connection
 from inspection import telemetry
 from inspection.alerting import flips, promises
 from inspection.alerting.delivery import Courier, Couriers
-from inspection.domain.site import Channel
+from inspection.alerting.outbound import PUBLIC, Outbound
+from inspection.domain.channel import Channel
 from inspection.errors import InspectionError, UnavailableError
 from inspection.store import notifications, outbox
 from inspection.store.database import Database
@@ -33,6 +34,7 @@ def run(
     *,
     clock: Callable[[], datetime],
     stop: threading.Event,
+    outbound: Outbound = PUBLIC,
     poll_s: float = 0.25,
 ) -> None:
     """Work until `stop` is set, then return within about a second.
@@ -43,9 +45,10 @@ def run(
         database: where everything is; nothing is kept in this process.
         clock: gives the aware UTC time.
         stop: ends the work.
+        outbound: which private hosts webhooks may reach.
         poll_s: how often to look when there is nothing to do, in seconds.
     """
-    worker = _Worker(database, clock, stop)
+    worker = _Worker(database, clock, stop, outbound)
     trouble: type[Exception] | None = None
     wait_s = poll_s
     while not stop.is_set():
@@ -64,7 +67,7 @@ def run(
     worker.couriers.wait(FAREWELL_S)
 
 
-def once(database: Database, now: datetime) -> None:
+def once(database: Database, now: datetime, *, outbound: Outbound = PUBLIC) -> None:
     """Do everything that is due at `now`, in this thread, with the channels in turn."""
     while waiting := _waiting(database):
         for ledger_id in waiting:
@@ -73,9 +76,9 @@ def once(database: Database, now: datetime) -> None:
         pass
     flips.resolve_calm(database, now)
     for configuration in _due(database, now):
-        courier = Courier(database, configuration, lambda: now)
-        while courier.deliver_next():
-            pass
+        with Courier(database, configuration, lambda: now, outbound) as courier:
+            while courier.deliver_next():
+                pass
 
 
 def is_idle(connection: Connection, now: datetime) -> bool:
@@ -108,7 +111,11 @@ class _Worker:
     """One process's share of the work."""
 
     def __init__(
-        self, database: Database, clock: Callable[[], datetime], stop: threading.Event
+        self,
+        database: Database,
+        clock: Callable[[], datetime],
+        stop: threading.Event,
+        outbound: Outbound,
     ) -> None:
         self._database = database
         self._clock = clock
@@ -117,7 +124,7 @@ class _Worker:
         self._aside: dict[int, datetime] = {}
         #: When promises are looked at next, by the monotonic clock.
         self._look_s = time.monotonic()
-        self.couriers = Couriers(database, clock=clock, stop=stop)
+        self.couriers = Couriers(database, clock=clock, stop=stop, outbound=outbound)
 
     def round(self) -> bool:
         """Take one batch, end what is calm, send couriers out; say whether more is waiting."""
@@ -130,6 +137,7 @@ class _Worker:
             self._process(ledger_id)
         flips.resolve_calm(self._database, self._clock())
         self.couriers.send_out(_due(self._database, self._clock()))
+        self.couriers.tend()
         # Last, because a promise that cannot be looked at must not keep alerts from being told.
         is_behind = self._look_at_promises()
         return is_behind or len(waiting) == BATCH_SIZE

@@ -13,8 +13,9 @@ from inspection.cli.site_file import SiteFile
 from inspection.cli.up import finish, watch
 from inspection.domain.alert import Rule
 from inspection.domain.calibration import TooFew, calibrated, needed_count
+from inspection.domain.channel import Channel
 from inspection.domain.line import Camera, Line, OverflowPolicy, PicturePolicy, Scope, Source
-from inspection.domain.site import Channel, Site
+from inspection.domain.site import Site
 from inspection.errors import ConfigurationError, InspectionError
 from inspection.settings import Settings, prepare_data_dir
 from inspection.store import calibrations, inspections, references

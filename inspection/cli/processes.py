@@ -144,11 +144,13 @@ def alerter(*, lifeline: Lifeline = False) -> None:
     """
     settings = context.begin("alerter", has_lifeline=lifeline)
     from inspection.alerting import worker
+    from inspection.alerting.outbound import Outbound
 
     stop = context.stop_on_signals()
+    outbound = Outbound(webhook_hosts=settings.allowed_webhook_hosts)
     with context.opened_database(settings, is_supervised=lifeline) as database:
         logger().info("alerter_ready")
-        worker.run(database, clock=context.clock, stop=stop)
+        worker.run(database, clock=context.clock, stop=stop, outbound=outbound)
 
 
 def _ray_folder(settings: Settings) -> Path:

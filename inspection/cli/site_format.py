@@ -2,7 +2,7 @@
 
 from collections import Counter
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -14,6 +14,7 @@ from pydantic import (
     model_validator,
 )
 
+from inspection.cli.channel_format import ChannelBlock
 from inspection.domain.alert import Rule
 from inspection.domain.line import Encoding, OverflowPolicy, PicturePolicy, Source
 from inspection.domain.recipe import Recipe, checked_defects
@@ -23,7 +24,7 @@ from inspection.errors import ConfigurationError
 ProductName = Annotated[str, Field(pattern=r"^ *[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$")]
 
 #: Keys whose values may hold passwords; complaints do not repeat them.
-_PRIVATE = ("rtsp", "url", "secret")
+_PRIVATE = ("rtsp", "url", "secret", "password")
 
 
 class Block(BaseModel):
@@ -185,16 +186,6 @@ class LineBlock(Block):
         return value
 
 
-class ChannelBlock(Block):
-    """Where alerts are sent."""
-
-    name: str
-    kind: Literal["log", "webhook"]
-    url: str | None = None
-    secret: str | None = None
-    lines: list[str] | None = None
-
-
 class FileBlock(Block):
     """A whole configuration file."""
 
@@ -203,7 +194,7 @@ class FileBlock(Block):
 
 
 #: What stands below a key.
-_BLOCKS: dict[str, type[Block]] = {
+_BLOCKS: dict[str, type[BaseModel]] = {
     "": FileBlock,
     "lines": LineBlock,
     "rule": RuleBlock,

@@ -16,9 +16,9 @@ class Change:
 
     at: datetime
     who: str
-    #: created, changed, set, withdrawn or restored.
+    #: created, changed, removed, set, withdrawn, restored or retried.
     action: str
-    #: line, camera, product, channel, threshold, promise, recipe or reference.
+    #: line, camera, product, channel, notification, threshold, promise, recipe or reference.
     thing: str
     #: Its name.
     name: str

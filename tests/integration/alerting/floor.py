@@ -6,11 +6,11 @@ from typing import Any
 from sqlalchemy import select
 
 from inspection.domain.alert import Alert
+from inspection.domain.channel import Channel
 from inspection.domain.inspection import Verdict
 from inspection.domain.ledger import Entry
 from inspection.domain.line import Line, Threshold
 from inspection.domain.notification import Event
-from inspection.domain.site import Channel
 from inspection.store import alert_tables, channel_tables, ledger, lines, tables, thresholds
 from inspection.store.alerts import list_alerts
 from inspection.store.database import Database

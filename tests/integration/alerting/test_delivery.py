@@ -12,12 +12,19 @@ from structlog.testing import capture_logs
 from inspection.alerting import flips, worker
 from inspection.domain.alert import Rule
 from inspection.domain.inspection import Verdict
-from inspection.domain.notification import ATTEMPT_LIMIT, LONGEST_DELAY_S, Delivery, Event
+from inspection.domain.notification import (
+    ATTEMPT_LIMIT,
+    LONGEST_DELAY_S,
+    Delivery,
+    Event,
+    Failure,
+)
 from inspection.store import notifications
+from inspection.store.database import Database
 from inspection.store.notifications import LEASE_S
 from tests import factories
 from tests.integration.alerting.floor import Floor
-from tests.integration.alerting.receiver import Receiver
+from tests.integration.alerting.receiver import LOOPBACK, Receiver
 
 SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
 UNUSABLE = "whsec_!"
@@ -41,6 +48,10 @@ def hooked(empty_floor: Floor, receiver: Receiver) -> Floor:
     return empty_floor
 
 
+def once(database: Database, now: datetime) -> None:
+    worker.once(database, now, outbound=LOOPBACK)
+
+
 def outcome(floor: Floor) -> Any:
     (row,) = floor.rows()
     return row
@@ -59,7 +70,7 @@ def kill_between_claim_and_delivery(floor: Floor, now: datetime) -> None:
 def test_notification_is_delivered_with_the_facts_of_the_database(
     hooked: Floor, receiver: Receiver, now: datetime
 ) -> None:
-    worker.once(hooked.database, now)
+    once(hooked.database, now)
 
     (request,) = receiver.requests
     (alert,) = hooked.alerts()
@@ -77,11 +88,11 @@ def test_notification_keeps_its_id_and_body_when_the_first_attempt_fails(
     hooked: Floor, receiver: Receiver, now: datetime
 ) -> None:
     receiver.answer(500, 200)
-    worker.once(hooked.database, now)
+    once(hooked.database, now)
     waiting = outcome(hooked)
     hooked.see(Verdict.NG)
 
-    worker.once(hooked.database, now + timedelta(seconds=60))
+    once(hooked.database, now + timedelta(seconds=60))
 
     first, second = receiver.requests
     assert waiting.state == Delivery.WAITING
@@ -95,9 +106,9 @@ def test_notification_waits_before_it_is_tried_again(
     hooked: Floor, receiver: Receiver, now: datetime
 ) -> None:
     receiver.answer(503)
-    worker.once(hooked.database, now)
+    once(hooked.database, now)
 
-    worker.once(hooked.database, now + timedelta(seconds=3))
+    once(hooked.database, now + timedelta(seconds=3))
 
     assert len(receiver.requests) == 1
 
@@ -107,9 +118,9 @@ def test_notification_fails_at_once_when_the_refusal_is_permanent(
 ) -> None:
     receiver.answer(410)
     with capture_logs() as logs:
-        worker.once(hooked.database, now)
+        once(hooked.database, now)
 
-    worker.once(hooked.database, now + LONG)
+    once(hooked.database, now + LONG)
 
     row = outcome(hooked)
     assert len(receiver.requests) == 1
@@ -123,7 +134,7 @@ def test_notification_fails_when_every_attempt_was_refused(
     receiver.answer(*[500] * ATTEMPT_LIMIT)
 
     for _ in range(ATTEMPT_LIMIT + 1):
-        worker.once(hooked.database, now)
+        once(hooked.database, now)
         now += LONG
 
     assert len(receiver.requests) == ATTEMPT_LIMIT
@@ -135,9 +146,9 @@ def test_notification_is_delivered_under_the_same_id_when_its_worker_was_killed(
 ) -> None:
     kill_between_claim_and_delivery(hooked, now)
 
-    worker.once(hooked.database, now + timedelta(seconds=LEASE_S - 1))
+    once(hooked.database, now + timedelta(seconds=LEASE_S - 1))
     before = list(receiver.requests)
-    worker.once(hooked.database, now + timedelta(seconds=LEASE_S))
+    once(hooked.database, now + timedelta(seconds=LEASE_S))
 
     assert before == []
     assert [request.headers["webhook-id"] for request in receiver.requests] == [outcome(hooked).id]
@@ -150,11 +161,11 @@ def test_notification_fails_when_every_worker_was_killed(
     for number in range(1, ATTEMPT_LIMIT):
         assert claim(hooked, now + number * LONG) is not None
 
-    worker.once(hooked.database, now + ATTEMPT_LIMIT * LONG)
+    once(hooked.database, now + ATTEMPT_LIMIT * LONG)
 
     assert receiver.requests == []
     assert outcome(hooked).state == Delivery.FAILED
-    assert "workers ended" in outcome(hooked).error
+    assert "its worker ended" in outcome(hooked).error
 
 
 def test_notification_is_claimed_by_one_worker_only(hooked: Floor, now: datetime) -> None:
@@ -172,8 +183,12 @@ def test_late_refusal_changes_nothing_when_another_worker_holds_the_claim(
     first = replace(second, attempt_count=1)
 
     with hooked.database.write() as connection:
-        is_postponed = notifications.postpone(connection, first, error="late", until=later + LONG)
-        has_failed = notifications.give_up(connection, first, error="late")
+        is_postponed = notifications.postpone(
+            connection, first, error="late", until=later + LONG, at=later
+        )
+        has_failed = notifications.give_up(
+            connection, first, error="late", failure=Failure.EXHAUSTED, at=later
+        )
 
     assert (is_postponed, has_failed) == (False, False)
     assert outcome(hooked).error is None
@@ -187,17 +202,17 @@ def test_resolved_is_told_after_opened_when_opened_had_to_wait(
     empty_floor.add(line, "cam-1", channels=(channel,))
     empty_floor.see(Verdict.NG)
     receiver.answer(500)
-    worker.once(empty_floor.database, now)
+    once(empty_floor.database, now)
 
-    worker.once(empty_floor.database, now + timedelta(seconds=2))
+    once(empty_floor.database, now + timedelta(seconds=2))
     told_early = len(receiver.requests)
-    worker.once(empty_floor.database, now + LONG)
+    once(empty_floor.database, now + LONG)
 
     assert told_early == 1
     assert [request.json["type"] for request in receiver.requests] == [
-        "alert.opened",
-        "alert.opened",
-        "alert.resolved",
+        "inspection.alert.opened",
+        "inspection.alert.opened",
+        "inspection.alert.resolved",
     ]
 
 
@@ -205,8 +220,8 @@ def test_log_channel_writes_one_record_for_each_event(floor: Floor, now: datetim
     floor.see(Verdict.NG)
 
     with capture_logs() as logs:
-        worker.once(floor.database, now)
-        worker.once(floor.database, now + timedelta(seconds=60))
+        once(floor.database, now)
+        once(floor.database, now + timedelta(seconds=60))
 
     (alert,) = floor.alerts()
     known = {"line": "line-1", "alert_id": alert.alert_id, "frame_id": "cam-1/1"}
@@ -228,7 +243,7 @@ def test_notification_fails_with_the_cure_when_the_secret_cannot_sign(
     empty_floor.add(factories.line(), "cam-1", channels=(channel,))
     empty_floor.see(Verdict.NG)
 
-    worker.once(empty_floor.database, now)
+    once(empty_floor.database, now)
 
     assert outcome(empty_floor).state == Delivery.FAILED
     assert "take `whsec_`" in outcome(empty_floor).error
@@ -238,6 +253,6 @@ def test_events_of_one_alert_are_told_to_a_channel_once(floor: Floor, now: datet
     floor.see(Verdict.NG)
 
     for seconds in (0, 1, 60, 61):
-        worker.once(floor.database, now + timedelta(seconds=seconds))
+        once(floor.database, now + timedelta(seconds=seconds))
 
     assert floor.notifications() == [("log", Event.OPENED), ("log", Event.RESOLVED)]

@@ -22,7 +22,7 @@ from inspection.store.notifications import LEASE_S
 from tests import factories
 from tests.factories import NOON
 from tests.integration.alerting.floor import Floor
-from tests.integration.alerting.receiver import Receiver
+from tests.integration.alerting.receiver import LOOPBACK, Receiver
 
 NG = Verdict.NG
 WaitUntil = Callable[..., Any]
@@ -47,7 +47,12 @@ def running(database: Database) -> Iterator[threading.Event]:
     thread = threading.Thread(
         target=worker.run,
         args=(database,),
-        kwargs={"clock": lambda: datetime.now(UTC), "stop": stop, "poll_s": 0.01},
+        kwargs={
+            "clock": lambda: datetime.now(UTC),
+            "stop": stop,
+            "outbound": LOOPBACK,
+            "poll_s": 0.01,
+        },
     )
     thread.start()
     try:
@@ -174,7 +179,7 @@ def test_worker_is_idle_when_a_refused_notification_waits_for_its_next_attempt(
     empty_floor.see(NG)
     receiver.answer(500, 500)
 
-    worker.once(empty_floor.database, NOON)
+    worker.once(empty_floor.database, NOON, outbound=LOOPBACK)
     waits = is_idle(empty_floor, NOON)
 
     assert waits

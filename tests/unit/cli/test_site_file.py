@@ -8,6 +8,7 @@ import yaml
 
 from inspection.cli.site_file import SiteFile, read_site_file
 from inspection.domain.alert import Rule
+from inspection.domain.channel import Channel
 from inspection.domain.line import (
     Camera,
     Encoding,
@@ -17,7 +18,6 @@ from inspection.domain.line import (
     Source,
 )
 from inspection.domain.recipe import Recipe
-from inspection.domain.site import Channel
 from inspection.errors import ConfigurationError
 
 EVERY_KEY = """
