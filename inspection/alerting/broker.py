@@ -86,6 +86,8 @@ class Link:
         self._log = telemetry.logger().bind(channel=channel)
         #: What the present try to connect comes to: a client, or why there is none.
         self._turn: asyncio.Future[aiomqtt.Client | Exception] = asyncio.Future()
+        #: Why the connection of this turn broke, once it does.
+        self._break: asyncio.Future[Exception] = asyncio.Future()
         self._is_wanted = asyncio.Event()
         self._retained: Mapping[str, str] = {}
         self._is_changed = asyncio.Event()
@@ -100,11 +102,12 @@ class Link:
                 await self._stay()
             except* (aiomqtt.MqttError, ValueError) as group:
                 error = _first(group)
-                turn, self._turn = self._turn, asyncio.Future()
-                if turn.done():  # it was connected
+                if self._turn.done():  # it was connected
                     wait_s = FIRST_WAIT_S
                 else:
-                    turn.set_result(error)
+                    self._turn.set_result(error)
+                self._break.set_result(error)
+                self._turn, self._break = asyncio.Future(), asyncio.Future()
                 self._note(error)
             with suppress(TimeoutError):
                 async with asyncio.timeout(wait_s):
@@ -119,10 +122,19 @@ class Link:
             ValueError: the broker's host is no name.
         """
         self._is_wanted.set()
+        broken = self._break
         client = await asyncio.shield(self._turn)
         if isinstance(client, Exception):
             raise client
-        await client.publish(topic, payload, qos=_QOS)
+        publishing = asyncio.ensure_future(client.publish(topic, payload, qos=_QOS))
+        try:
+            # The client itself would wait for an acknowledgement that cannot come any more.
+            await asyncio.wait({publishing, broken}, return_when=asyncio.FIRST_COMPLETED)
+            if not publishing.done():
+                raise broken.result()
+            publishing.result()
+        finally:
+            publishing.cancel()
 
     def retain(self, payloads: Mapping[str, str]) -> None:
         """Have the broker keep these payloads, by topic, from now on."""

@@ -1,10 +1,9 @@
 """The alert worker goes on: past slow receivers, broken frames and outages, until it is stopped."""
 
-import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -23,6 +22,7 @@ from tests import factories
 from tests.factories import NOON
 from tests.integration.alerting.floor import Floor
 from tests.integration.alerting.receiver import LOOPBACK, Receiver
+from tests.integration.alerting.workers import running
 
 NG = Verdict.NG
 WaitUntil = Callable[..., Any]
@@ -38,29 +38,6 @@ def no_couriers_left(
     yield
     receiver.is_closing.set()
     wait_until(lambda: not any(t.name.startswith("courier-") for t in threading.enumerate()))
-
-
-@contextlib.contextmanager
-def running(database: Database) -> Iterator[threading.Event]:
-    """Run a worker in a thread until the block ends."""
-    stop = threading.Event()
-    thread = threading.Thread(
-        target=worker.run,
-        args=(database,),
-        kwargs={
-            "clock": lambda: datetime.now(UTC),
-            "stop": stop,
-            "outbound": LOOPBACK,
-            "poll_s": 0.01,
-        },
-    )
-    thread.start()
-    try:
-        yield stop
-    finally:
-        stop.set()
-        thread.join(10)
-        assert not thread.is_alive()
 
 
 def delivered(floor: Floor) -> list[str]:
