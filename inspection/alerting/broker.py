@@ -9,7 +9,7 @@ import ssl
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import aiomqtt
 
@@ -127,9 +127,10 @@ class Link:
         if isinstance(client, Exception):
             raise client
         publishing = asyncio.ensure_future(client.publish(topic, payload, qos=_QOS))
+        either: set[asyncio.Future[Any]] = {publishing, broken}
         try:
             # The client itself would wait for an acknowledgement that cannot come any more.
-            await asyncio.wait({publishing, broken}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
             if not publishing.done():
                 raise broken.result()
             publishing.result()

@@ -8,6 +8,7 @@ import typer
 
 from inspection.cli import (
     capture,
+    channel,
     checkpoint,
     database,
     demo,
@@ -35,6 +36,7 @@ for part in (demo, up, processes, capture, history, doctor, evaluate):
 app.add_typer(train.app, name="train")
 app.add_typer(lines.app, name="line")
 app.add_typer(threshold.app, name="threshold")
+app.add_typer(channel.app, name="channel")
 app.add_typer(database.app, name="db")
 app.add_typer(checkpoint.app, name="checkpoint")
 app.add_typer(reference.app, name="reference")

@@ -10,8 +10,9 @@ Every kind takes `lines` and `events` (opened, updated, escalated, resolved) to 
 """
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -97,6 +98,18 @@ class ChannelBlock(BaseModel):
             ca_file=None if self.ca_file is None else root / self.ca_file.expanduser(),
             prefix=self.prefix,
         )
+
+
+def keys_of(channel: Channel) -> dict[str, Any]:
+    """Return the keys that would describe a channel, with what they would hold."""
+    keys: dict[str, Any] = {"name": channel.name, "kind": channel.kind, "url": channel.url}
+    keys["password" if channel.kind == "mqtt" else "secret"] = channel.secret
+    keys["lines"] = None if channel.lines is None else list(channel.lines)
+    keys["events"] = None if channel.events is None else list(channel.events)
+    if channel.broker is not None:
+        keys |= asdict(channel.broker)
+        keys["tls"] = keys.pop("has_tls")
+    return {key: value for key, value in keys.items() if value is not None}
 
 
 def content_of(path: Path, root: Path, *, key: str) -> str:

@@ -1,5 +1,6 @@
 """The notifications: made with the alert, claimed for a while, delivered at least once."""
 
+import functools
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -227,6 +228,7 @@ def _is_due(now: datetime) -> ColumnElement[bool]:
     return (notifications.c.state == Delivery.WAITING) & (notifications.c.next_attempt_at <= now)
 
 
+@functools.cache
 def _is_next() -> ColumnElement[bool]:
     """Hold back "resolved" while the same channel was not told all there was before."""
     earlier = notifications.alias("earlier")
