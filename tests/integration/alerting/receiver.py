@@ -3,6 +3,7 @@
 import contextlib
 import json
 import socket
+import ssl
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -54,6 +55,13 @@ class Receiver:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}/alerts"
+
+    def encrypt(self, context: ssl.SSLContext) -> None:
+        """Take encrypted connections alone from now on."""
+        listener = self._server.socket
+        self._server.socket = context.wrap_socket(
+            listener, server_side=True, do_handshake_on_connect=False
+        )
 
     def answer(self, *answers: int | Answer) -> None:
         """Answer the next requests so: a status, or a function."""

@@ -1,28 +1,38 @@
 """Webhooks are signed, bounded in time and size, and say whether trying again can help."""
 
+import asyncio
 import base64
 import contextlib
 import itertools
 import socket
+import ssl
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
 
+import httpx
 import pytest
 from standardwebhooks import Webhook
 from structlog.testing import capture_logs
 
 from inspection.alerting import channels
 from inspection.alerting.channels.webhook import EXCERPT_LIMIT, WebhookChannel
-from inspection.alerting.outbound import PUBLIC, Outbound, Resolver, looked_up
+from inspection.alerting.outbound import (
+    PUBLIC,
+    GuardedTransport,
+    Outbound,
+    Resolver,
+    looked_up,
+)
 from inspection.domain.notification import Event
 from inspection.errors import ConfigurationError, DeliveryError
 from tests import factories, servers
 from tests.factories import NOON
 from tests.integration.alerting.receiver import LOOPBACK, Receiver, redirect_to, refuse_until
 from tests.integration.alerting.sending import notification
+from tests.servers import Certificate
 
 Webhooks = Callable[..., WebhookChannel]
 
@@ -383,3 +393,24 @@ def test_unknown_name_passes(webhook: Webhooks) -> None:
         webhook("http://plant.example", resolve=resolve).send(notification())
 
     assert not caught.value.is_permanent
+
+
+def test_certificate_is_checked_for_the_name_though_the_connection_is_to_an_address(
+    receiver: Receiver, certificate: Certificate
+) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate.certificate, certificate.key)
+    receiver.encrypt(context)
+    trusted = ssl.create_default_context(cafile=certificate.certificate)
+    names = knowing(localhost="127.0.0.1", other="127.0.0.1")
+
+    async def post(host: str) -> int:
+        transport = GuardedTransport(LOOPBACK, names, trusted)
+        async with httpx.AsyncClient(transport=transport) as client:
+            url = f"https://{host}:{receiver.port}/x"
+            return (await client.post(url, content=b"{}")).status_code
+
+    assert asyncio.run(post("localhost")) == 200
+    with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
+        asyncio.run(post("other.example"))
+    assert receiver.requests[0].headers["host"] == f"localhost:{receiver.port}"
