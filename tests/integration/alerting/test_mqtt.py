@@ -23,6 +23,7 @@ from inspection.domain.notification import LONGEST_DELAY_S, Delivery, Event, Fai
 from inspection.errors import ConfigurationError, DeliveryError
 from inspection.store import channels, deliveries
 from inspection.store.alerts import acknowledge
+from inspection.store.database import Database
 from tests import factories, servers
 from tests.factories import NOON
 from tests.integration.alerting.floor import Floor
@@ -350,3 +351,21 @@ def test_wrong_password_fails_until_it_is_corrected_and_asked_for_again(
 
     assert (failed.state, failed.failure) == (Delivery.FAILED, Failure.PERMANENT)
     assert states(floor) == [Delivery.DELIVERED]
+
+
+def test_running_worker_follows_a_channel_that_is_changed_and_leaves_one_that_is_removed(
+    sqlite_database: Database, mosquitto: Mosquitto, listener: Listener, prefix: str
+) -> None:
+    floor = with_broker(Floor(sqlite_database), mosquitto.port, prefix)
+    with running(floor.database):
+        listener.wait_for(f"{prefix}/state", "online")
+        with floor.database.write() as connection:
+            channel = channels.get_channel(connection, "plant")
+            assert channel.broker is not None
+            moved = replace(channel, broker=replace(channel.broker, prefix=f"{prefix}/new"))
+            channels.set_channel(connection, moved, at=NOON, by="ann")
+        listener.wait_for(f"{prefix}/state", "offline")
+        listener.wait_for(f"{prefix}/new/state", "online")
+        with floor.database.write() as connection:
+            channels.remove_channel(connection, "plant", at=NOON, by="ann")
+        listener.wait_for(f"{prefix}/new/state", "offline")
