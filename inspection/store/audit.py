@@ -16,9 +16,9 @@ class Change:
 
     at: datetime
     who: str
-    #: created, changed, set, withdrawn or restored.
+    #: created, changed, set, withdrawn, restored, requested or discarded.
     action: str
-    #: line, camera, product, channel, threshold, promise, recipe or reference.
+    #: line, camera, product, channel, threshold, promise, recipe, reference or dead letter.
     thing: str
     #: Its name.
     name: str

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
 )
 
 from inspection.store.columns import Id, Json, Moment, ledger_key, metadata, partial_index
@@ -140,6 +141,8 @@ ledger = Table(
     #: Why it is uninspected, or the cause of its drop; NULL when inspected.
     Column("reason", String(32)),
     Column("detail", Text),
+    #: Whether another exposure of the camera had the sequence number before.
+    Column("is_repeated", Boolean, nullable=False, server_default=false()),
     #: Where the camera stood when the frame was recorded.
     Column("line_id", Id, ForeignKey("lines.id"), nullable=False),
     Column("station_id", Id, ForeignKey("stations.id"), nullable=False),
@@ -210,9 +213,9 @@ audit = Table(
     Column("id", Id, primary_key=True),
     Column("at", Moment, nullable=False),
     Column("who", Text, nullable=False),
-    #: created, changed, set, withdrawn or restored.
+    #: created, changed, set, withdrawn, restored, requested or discarded.
     Column("action", String(32), nullable=False),
-    #: line, camera, product, channel, threshold, promise, recipe or reference.
+    #: line, camera, product, channel, threshold, promise, recipe, reference or dead letter.
     Column("thing", String(32), nullable=False),
     Column("name", Text, nullable=False),
     Column("before", Json),

@@ -16,9 +16,20 @@ from sqlalchemy import func, insert, select, text
 from sqlalchemy.exc import IntegrityError
 
 from inspection.errors import ConfigurationError, InspectionError, UnavailableError
-from inspection.store import calibrations, channel_tables, lines, recipes, tables, thresholds
+from inspection.store import (
+    accounts,
+    calibrations,
+    channel_tables,
+    dead_letters,
+    ledger,
+    lines,
+    recipes,
+    tables,
+    thresholds,
+)
 from inspection.store import database as database_module
 from inspection.store.database import Database, migrations_folder
+from inspection.store.dead_letters import DeadLetterQuery
 from inspection.store.schema import metadata
 from tests import factories
 from tests.factories import NOON
@@ -183,6 +194,44 @@ def test_database_of_the_first_version_gets_recipes_and_keeps_its_rows(
             assert connection.scalars(select(tables.products.c.name)).all() == ["washer"]
             assert recipes.list_recipes(connection) == []
             assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_counters_and_dead_letters_of_an_older_database_are_filled_from_its_rows(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    older = shutil.copytree(migrations_folder(), tmp_path / "migrations")
+    for path in (older / "versions").glob("*_accounts.py"):
+        path.unlink()
+    row = (
+        "INSERT INTO ledger (camera_id, captured_at, sequence_number, outcome, reason, line_id,"
+        " station_id, recorded_at) VALUES (1, '2026-03-02 12:00:00', {}, '{}', {}, 1, 1,"
+        " '2026-03-02 12:00:01')"
+    )
+    with closing(Database.open(emptied(database_url, tmp_path))) as database:
+        with monkeypatch.context() as patch:
+            patch.setattr(database_module, "migrations_folder", lambda: older)
+            database.migrate()
+        with database.write() as connection:
+            lines.create_missing(connection, factories.site(), at=NOON, by="test")
+            for number, outcome, reason in [
+                (1, "uninspected", "'corrupt'"),
+                (2, "uninspected", "'trimmed'"),
+                (4, "dropped", "'drop_oldest'"),
+            ]:
+                connection.execute(text(row.format(number, outcome, reason)))
+
+        database.migrate()
+
+        with database.read() as connection:
+            account = ledger.account_rows(connection, "cam-1", up_to=4)
+            assert accounts.recounted(connection, 1) == accounts.counters(connection, 1).recorded
+            letters = dead_letters.list_letters(connection, DeadLetterQuery())
+    assert account.uninspected == {"corrupt": 1, "trimmed": 1}
+    assert (account.accepted, account.dropped_count, account.missing_count) == (4, 1, 1)
+    assert [(letter.reason, letter.is_kept) for letter in letters] == [
+        ("trimmed", False),
+        ("corrupt", False),
+    ]
 
 
 def test_threshold_that_is_older_than_promises_goes_on_judging_everything(
