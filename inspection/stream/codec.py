@@ -21,13 +21,20 @@ inspection:{CAMERA}:drops         stream   frames that were dropped and are not 
     v, sequence_number, captured_at_ms
     cause                   a value of `inspection.domain.ledger.Cause`
 
-inspection:{CAMERA}:dead-letters  stream   entries nobody could inspect, at most about 1,000
+inspection:{CAMERA}:dead-letters  stream   entries nobody could inspect, the oldest going first when
+                                           their bytes are more than the budget
     entry id                given by the server
-    every field of the original entry; its payload only up to the limit of an entry
+    every field of the original entry
+    letter                  its field in the index
     entry_id                id of the original entry
     reason                  a value of `inspection.domain.ledger.Reason`
     detail                  one sentence for people
     dead_lettered_at_ms     milliseconds since 1970
+
+inspection:{CAMERA}:dead-letter-index  hash   where the dead letters of frames are
+    SEQUENCE_NUMBER-CAPTURED_AT_MS   entry id in the dead-letter stream, a space, bytes
+    drop-ID                 the same of a drop record nobody could read, by its id
+    size_bytes              bytes of all that the index names
 
 inspection:{CAMERA}:suspects      hash     entry id -> how often it was tried alone
 
@@ -51,7 +58,7 @@ from inspection.domain.frame import (
     milliseconds,
     moment,
 )
-from inspection.domain.ledger import Cause, Reason
+from inspection.domain.ledger import Cause, Reason, Uninspected
 from inspection.errors import CodecError
 
 #: Version of the wire format.
@@ -93,6 +100,11 @@ def drops_key(camera: str) -> str:
 def dead_letters_key(camera: str) -> str:
     """Return the key of the dead-letter stream."""
     return f"inspection:{{{camera}}}:dead-letters"
+
+
+def dead_letter_index_key(camera: str) -> str:
+    """Return the key of the hash that finds dead letters."""
+    return f"inspection:{{{camera}}}:dead-letter-index"
 
 
 def suspects_key(camera: str) -> str:
@@ -196,14 +208,28 @@ def decode_drop(camera: str, fields: Mapping[bytes, bytes]) -> tuple[FrameIdenti
         raise CodecError(Reason.MALFORMED, f"the cause {cause[:80]!r} is unknown") from error
 
 
-def encode_dead_letter(
-    entry_id: EntryId, reason: str, detail: str, at: datetime
-) -> dict[bytes, bytes]:
+def letter_field(identity: FrameIdentity) -> str:
+    """Return the field of a frame in the index of dead letters."""
+    return f"{identity.sequence_number}-{milliseconds(identity.captured_at)}"
+
+
+def lettered(camera: str, field: str) -> FrameIdentity | None:
+    """Return the frame a field of the index of dead letters stands for; None: another thing."""
+    number, _, captured_at_ms = field.partition("-")
+    if not (number.isdigit() and captured_at_ms.isdigit()):
+        return None
+    return FrameIdentity(
+        camera=camera, sequence_number=int(number), captured_at=moment(int(captured_at_ms))
+    )
+
+
+def encode_dead_letter(entry_id: EntryId, letter: Uninspected, at: datetime) -> dict[bytes, bytes]:
     """Return what a dead letter has beside the fields of the original entry."""
     return {
+        b"letter": letter_field(letter.identity).encode(),
         b"entry_id": str(entry_id).encode(),
-        b"reason": reason.encode(),
-        b"detail": _encoded_text(detail),
+        b"reason": letter.reason.value.encode(),
+        b"detail": _encoded_text(letter.detail),
         b"dead_lettered_at_ms": b"%d" % milliseconds(at),
     }
 
