@@ -81,6 +81,19 @@ class Settings(BaseModel):
     picture_limit_mp: float = Field(
         default=64, gt=0, le=170, description="Largest picture that is decoded, in megapixels"
     )
+    dead_letter_mb: float = Field(
+        default=64,
+        gt=0,
+        le=65536,
+        description="Bytes of uninspected frames kept for each camera in its dead-letter stream, "
+        "in MB; the oldest go first",
+    )
+    metrics_address: str | None = Field(
+        default=None,
+        pattern=r"^(\[[0-9A-Fa-f:.]+\]|[^\s:\[\]]+):\d{1,5}$",
+        description="Where the alerter serves /metrics for Prometheus, `127.0.0.1:9464`; "
+        "unset: nowhere",
+    )
     log_format: Literal["console", "json"] = Field(
         default="console", description="Log records for people (`console`) or machines (`json`)"
     )

@@ -10,6 +10,7 @@ from inspection.cli import (
     capture,
     checkpoint,
     database,
+    deadletter,
     demo,
     doctor,
     evaluate,
@@ -36,6 +37,7 @@ app.add_typer(train.app, name="train")
 app.add_typer(lines.app, name="line")
 app.add_typer(threshold.app, name="threshold")
 app.add_typer(database.app, name="db")
+app.add_typer(deadletter.app, name="deadletter")
 app.add_typer(checkpoint.app, name="checkpoint")
 app.add_typer(reference.app, name="reference")
 

@@ -124,6 +124,7 @@ async def _inspect(settings: Settings, database: Database, redis_url: str, *, na
             name=name,
             reclaim_idle_ms=RECLAIM_IDLE_MS,
             entry_limit_bytes=int(settings.entry_limit_mb * 2**20),
+            dead_letter_bytes=int(settings.dead_letter_mb * 2**20),
         ),
         scoring=RayScoring(application.handle()),
         recorder=Recorder(database, context.pictures(settings), clock=context.clock),
@@ -146,7 +147,10 @@ def alerter(*, lifeline: Lifeline = False) -> None:
     from inspection.alerting import worker
 
     stop = context.stop_on_signals()
-    with context.opened_database(settings, is_supervised=lifeline) as database:
+    with (
+        context.opened_database(settings, is_supervised=lifeline) as database,
+        context.served_metrics(settings, database),
+    ):
         logger().info("alerter_ready")
         worker.run(database, clock=context.clock, stop=stop)
 

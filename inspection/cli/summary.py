@@ -37,6 +37,7 @@ class Summary:
                 "uninspected": account.uninspected_count,
                 "dropped": account.dropped_count,
                 "in_flight": account.in_flight,
+                "missing": account.missing_count,
                 "alerts": self.alert_count,
                 "frames_per_second": round(self.frames_per_second, 2),
                 "latency_ms": {
