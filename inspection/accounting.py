@@ -9,7 +9,7 @@ from typing import Final
 import redis
 
 from inspection.capture.journal import JournalState, journal_path, read_journal
-from inspection.domain.frame import moment
+from inspection.domain.frame import LAST_SEQUENCE_NUMBER, EntryId, moment
 from inspection.domain.ledger import Account, Outcome
 from inspection.store import accounts as store_accounts
 from inspection.store import gaps, ledger, lines
@@ -99,7 +99,7 @@ def audit(database: Database, part: CameraAccount) -> Audit:
         missing = [
             *gaps.noted(connection, key),
             *gaps.between(
-                connection, key, after=counters.removed_up_to, up_to=part.last_sequence_number
+                connection, key, after=counters.removal.up_to, up_to=part.last_sequence_number
             ),
         ]
         doubled = ledger.doubled_numbers(connection, part.camera)
@@ -146,7 +146,7 @@ def _account(
     last = max(
         recorded_last,
         journal.last_sequence_number,
-        backlog.last.sequence_number if backlog.last else 0,
+        _possible(backlog.last),
     )
     moving = {
         *(identity.sequence_number for identity in journal.held),
@@ -154,6 +154,8 @@ def _account(
         *backlog.sequence_numbers,
         *backlog.drop_sequence_numbers,
     }
+    # A stranger's entry may have any number; it is no frame.
+    moving = {number for number in moving if 1 <= number <= LAST_SEQUENCE_NUMBER}
     with database.read() as connection:
         rows = ledger.account_rows(connection, camera, up_to=last)
         moving -= ledger.known(connection, camera, moving)
@@ -168,3 +170,8 @@ def _account(
         last_sequence_number=last,
         moving=frozenset(moving),
     )
+
+
+def _possible(last: EntryId | None) -> int:
+    number = 0 if last is None else last.sequence_number
+    return number if number <= LAST_SEQUENCE_NUMBER else 0

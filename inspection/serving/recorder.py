@@ -117,8 +117,11 @@ class Recorder:
             UnavailableError: the database does not answer; nothing was written.
         """
         entries = self._entries(findings)
+        # What a stranger added under a number that no frame has is dead-lettered, and has no row.
+        ours = [entry for entry in entries if entry.identity.is_possible]
         with self._database.write() as connection:
-            return list(ledger.record(connection, entries, at=self._clock()).standing)
+            standing = iter(ledger.record(connection, ours, at=self._clock()).standing)
+        return [next(standing) if entry.identity.is_possible else entry for entry in entries]
 
     def redrive(self, findings: Mapping[int, Finding]) -> dict[int, Inspected | Uninspected]:
         """Judge and write findings about dead letters, by row id of the letter.

@@ -1,6 +1,6 @@
 """The ledger: one row for every frame that was given an identity, whatever became of it."""
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -181,13 +181,11 @@ def _insert_ledger(
 
 
 def _count(connection: Connection, fresh: dict[Key, Fresh]) -> None:
-    kinds: defaultdict[int, Counter[accounts.Kind]] = defaultdict(Counter)
     last: dict[int, int] = {}
-    for (camera, number, _), one in fresh.items():
-        kinds[camera][one.kind] += 1
+    for camera, number, _ in fresh:
         last[camera] = max(number, last.get(camera, 0))
-    for camera in sorted(kinds):
-        accounts.note_recorded(connection, camera, kinds[camera], last_sequence_number=last[camera])
+    kinds = Counter((camera, one.kind) for (camera, _, _), one in fresh.items())
+    accounts.note_recorded(connection, kinds, last)
 
 
 def ledger_values(entry: Entry, place: Place, at: datetime) -> dict[str, Any]:

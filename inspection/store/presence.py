@@ -16,7 +16,8 @@ from sqlalchemy import Connection, and_, or_, select
 from inspection.domain.frame import FrameIdentity, milliseconds
 from inspection.domain.ledger import Dropped, Entry, Outcome, Reason, Uninspected, outcome_of
 from inspection.store import accounts, gaps
-from inspection.store.accounts import Counters
+from inspection.store.accounts import Removal
+from inspection.store.kinds import Kind, kind_of
 from inspection.store.tables import ledger
 
 #: Numbers asked for in one statement; SQLite takes 32,766 values, PostgreSQL 65,535.
@@ -36,9 +37,9 @@ class Fresh:
     is_repeated: bool
 
     @property
-    def kind(self) -> accounts.Kind:
+    def kind(self) -> Kind:
         """As what it is counted."""
-        return accounts.kind_of(self.entry, is_repeated=self.is_repeated)
+        return kind_of(self.entry, is_repeated=self.is_repeated)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,11 +79,11 @@ class Presence:
             numbers: sequence numbers that are asked for, by id of the camera.
         """
         self._rows: dict[tuple[int, int], list[Present]] = {}
-        self.counters = {camera: accounts.counters(connection, camera) for camera in numbers}
+        self._removals = accounts.removals(connection, numbers)
         self.gaps = {
             camera: gaps.noted(connection, camera)
-            for camera, found in self.counters.items()
-            if any(number <= found.removed_up_to for number in numbers[camera])
+            for camera, removal in self._removals.items()
+            if any(number <= removal.up_to for number in numbers[camera])
         }
         keys = [(camera, number) for camera, of in numbers.items() for number in sorted(of)]
         for start in range(0, len(keys), NUMBERS_PER_STATEMENT):
@@ -100,10 +101,10 @@ class Presence:
             return Likeness.KNOWN, rows[0]
         if rows:
             return Likeness.REPEATED, None
-        found = self.counters[camera_id]
-        if not is_removed(found, self.gaps.get(camera_id, ()), number):
+        removal = self._removals[camera_id]
+        if not is_removed(removal, self.gaps.get(camera_id, ()), number):
             return Likeness.NEW, None
-        until_at = found.removed_until_at
+        until_at = removal.until_at
         if is_guess or until_at is None or captured_at <= until_at:
             return Likeness.KNOWN, None
         return Likeness.REPEATED, None
@@ -209,16 +210,17 @@ def _key(camera: int, identity: FrameIdentity) -> Key:
     return camera, identity.sequence_number, milliseconds(identity.captured_at)
 
 
-def is_removed(found: Counters, noted: Iterable[range], number: int) -> bool:
+def is_removed(removal: Removal, noted: Iterable[range], number: int) -> bool:
     """Say whether a number without a row had one that retention has removed."""
-    return 0 < number <= found.removed_up_to and not any(number in gap for gap in noted)
+    return 0 < number <= removal.up_to and not any(number in gap for gap in noted)
 
 
 def known(connection: Connection, camera_id: int, sequence_numbers: Collection[int]) -> set[int]:
     """Return those of `sequence_numbers` of the camera that have a row, or had one."""
     numbers = list(sequence_numbers)
-    counters, noted = accounts.counters(connection, camera_id), gaps.noted(connection, camera_id)
-    found = {number for number in numbers if is_removed(counters, noted, number)}
+    removal = accounts.removals(connection, [camera_id])[camera_id]
+    noted = gaps.noted(connection, camera_id)
+    found = {number for number in numbers if is_removed(removal, noted, number)}
     for start in range(0, len(numbers), NUMBERS_PER_STATEMENT):
         asked = numbers[start : start + NUMBERS_PER_STATEMENT]
         statement = select(ledger.c.sequence_number).where(

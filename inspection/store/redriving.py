@@ -16,6 +16,7 @@ from inspection.domain.frame import FrameIdentity
 from inspection.domain.ledger import Inspected, Outcome, Uninspected
 from inspection.store import accounts, ledger, tables
 from inspection.store.alert_tables import alert_outbox
+from inspection.store.kinds import kind_of
 from inspection.store.ledger_tables import dead_letters
 from inspection.store.tables import cameras
 
@@ -227,6 +228,9 @@ def _move(
     values = ledger.ledger_values(entry, place, at)
     if isinstance(entry, Uninspected):
         values = {"reason": values["reason"], "detail": values["detail"]}
+    elif entry.picture is None:
+        # One that was kept of the uninspected frame is not forgotten: its file would stay for ever.
+        values = {name: value for name, value in values.items() if not name.startswith("picture_")}
     connection.execute(
         update(tables.ledger)
         .where(tables.ledger.c.id == row.id)
@@ -236,7 +240,7 @@ def _move(
         connection,
         row.camera_id,
         (Outcome.UNINSPECTED, row.reason, row.is_repeated),
-        accounts.kind_of(entry, is_repeated=row.is_repeated),
+        kind_of(entry, is_repeated=row.is_repeated),
     )
     if isinstance(entry, Inspected):
         places = {entry.identity.camera: place}

@@ -218,9 +218,10 @@ def lettered(camera: str, field: str) -> FrameIdentity | None:
     number, _, captured_at_ms = field.partition("-")
     if not (number.isdigit() and captured_at_ms.isdigit()):
         return None
-    return FrameIdentity(
+    found = FrameIdentity(
         camera=camera, sequence_number=int(number), captured_at=moment(int(captured_at_ms))
     )
+    return found if found.is_possible else None
 
 
 def encode_dead_letter(entry_id: EntryId, letter: Uninspected, at: datetime) -> dict[bytes, bytes]:

@@ -43,7 +43,7 @@ def remove(database: Database, *numbers: int, camera: str = CAMERA) -> None:
                 select(row.id).where(row.camera_id == key, row.sequence_number.in_(numbers))
             )
         )
-        accounts.note_removed(connection, key, ids)
+        accounts.note_removed(connection, ids)
         connection.execute(tables.ledger.delete().where(row.id.in_(ids)))
 
 
@@ -55,7 +55,7 @@ def known(database: Database, *numbers: int) -> set[int]:
 def missing(database: Database, *, up_to: int, camera: str = CAMERA) -> list[int]:
     with database.read() as connection:
         key = camera_id(connection, camera)
-        removed_up_to = accounts.counters(connection, key).removed_up_to
+        removed_up_to = accounts.counters(connection, key).removal.up_to
         found = gaps.noted(connection, key)
         found += gaps.between(connection, key, after=removed_up_to, up_to=up_to)
     return [number for gap in found for number in gap]
@@ -101,7 +101,7 @@ def test_removed_rows_go_on_counting_and_stay_known(site_database: Database) -> 
         counters = assert_agreed(connection, CAMERA)
         assert accounts.row_counts(connection) == (5, 3)
     assert (account.accepted, account.inspected, account.missing_count) == (5, 5, 0)
-    assert (counters.removed_up_to, counters.removed_count) == (3, 3)
+    assert (counters.removal.up_to, counters.removed_count) == (3, 3)
     assert known(site_database, 1, 2, 3, 4, 9) == {1, 2, 3, 4}
 
 
