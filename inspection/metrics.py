@@ -30,6 +30,7 @@ from inspection.domain.dead_letter import DeadLetterState
 from inspection.errors import ConfigurationError, InspectionError
 from inspection.store import dead_letters, tallies
 from inspection.store.database import Database
+from inspection.stream.connection import translated
 from inspection.telemetry import logger
 
 #: Values of the labels of one series.
@@ -77,6 +78,8 @@ class InspectionCollector(Collector):
         yield from found
 
     def _found(self) -> list[Metric]:
+        with translated(self._client):
+            self._client.ping()
         parts = accounts(self._database, self._client, self._journal_dir)
         with self._database.read() as connection:
             letters = dead_letters.counts(connection)

@@ -181,7 +181,8 @@ def served_metrics(settings: Settings, database: Database) -> Iterator[None]:
         return
     from inspection.metrics import InspectionCollector, served
 
-    with connect(redis_url(settings)) as client, ExitStack() as stack:
+    # Who asks waits ten seconds by default: one attempt more, not three.
+    with connect(redis_url(settings), retries=1) as client, ExitStack() as stack:
         collector = InspectionCollector(database, client, settings.journals, clock=clock)
         try:
             stack.enter_context(served(collector, settings.metrics_address))
