@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from inspection.domain.evidence import Gone
 from inspection.domain.frame import Frame, FrameIdentity
 from inspection.domain.inspection import AnomalyMap, Inspection
 
@@ -80,6 +81,8 @@ class Inspected:
     anomaly_map: AnomalyMap
     #: None when the line's policy keeps no picture of it.
     picture: Picture | None = None
+    #: Why there is none though the policy keeps it.
+    picture_gone: Gone | None = None
 
     @property
     def identity(self) -> FrameIdentity:
@@ -98,6 +101,8 @@ class Uninspected:
     #: None when only the identity is left of it.
     frame: Frame | None = None
     picture: Picture | None = None
+    #: Why there is none though the line's policy keeps it.
+    picture_gone: Gone | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

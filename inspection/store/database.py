@@ -52,6 +52,11 @@ class Database:
         """Whether the tables are in an SQLite file."""
         return self._engine.dialect.name == "sqlite"
 
+    @property
+    def file(self) -> Path | None:
+        """The SQLite file; None when the tables are elsewhere."""
+        return Path(self._engine.url.database or "").absolute() if self.is_sqlite else None
+
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """Open a transaction that sees one moment of the database and changes nothing.

@@ -55,12 +55,42 @@ def insert_new(
     return statement.on_conflict_do_nothing(index_elements=key)
 
 
+def insert_adding(
+    connection: Connection, table: Table, *key: str
+) -> "sqlite.Insert | postgresql.Insert":
+    """Return an INSERT that adds its values to those of the row that has its `key` already."""
+    return _insert_changing(connection, table, key, is_adding=True)
+
+
+def insert_replacing(
+    connection: Connection, table: Table, *key: str
+) -> "sqlite.Insert | postgresql.Insert":
+    """Return an INSERT that takes the place of the row that has its `key` already."""
+    return _insert_changing(connection, table, key, is_adding=False)
+
+
 def set_foreign_keys(connection: Connection, *, is_on: bool) -> None:
     """Make SQLite check references, or not; outside a transaction only."""
     driver = connection.connection.driver_connection
     if isinstance(driver, sqlite3.Connection):
         # Goes round SQLAlchemy, which would begin a transaction first.
         driver.execute(f"PRAGMA foreign_keys={'ON' if is_on else 'OFF'}").close()
+
+
+def _insert_changing(
+    connection: Connection, table: Table, key: tuple[str, ...], *, is_adding: bool
+) -> "sqlite.Insert | postgresql.Insert":
+    dialect: Any = sqlite if connection.dialect.name == "sqlite" else postgresql
+    insert: sqlite.Insert | postgresql.Insert = dialect.insert(table)
+    given = {column.name: insert.excluded[column.name] for column in table.c}
+    return insert.on_conflict_do_update(
+        index_elements=key,
+        set_={
+            name: table.c[name] + value if is_adding else value
+            for name, value in given.items()
+            if name not in key
+        },
+    )
 
 
 def _parsed(url: str) -> URL:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, and_, func, insert, or_, select
 from inspection.domain.alert import AlertKind
 from inspection.domain.inspection import Verdict
 from inspection.domain.ledger import Account, Dropped, Entry, Inspected, Outcome, Uninspected
-from inspection.store import tables
+from inspection.store import evidence, tables
 from inspection.store.alert_tables import alert_outbox
 from inspection.store.cameras import camera_id, unknown_camera
 from inspection.store.engine import insert_new
@@ -63,6 +63,7 @@ def record(connection: Connection, entries: Sequence[Entry], *, at: datetime) ->
     if inspected:
         _insert_inspected(connection, inspected, places, at=at)
     _insert_outbox(connection, added, places)
+    evidence.add(connection, [(places[e.identity.camera][0], e) for e in added.values()])
     return RecordedCounts(
         inspected_count=len(inspected),
         uninspected_count=sum(isinstance(entry, Uninspected) for entry in added.values()),
@@ -223,6 +224,8 @@ def _ledger_values(entry: Entry, place: _Place, at: datetime) -> dict[str, Any]:
         "picture_sha256": picture and picture.sha256,
         "picture_media_type": picture and picture.media_type,
         "picture_size_bytes": picture and picture.size_bytes,
+        "keep_class": evidence.class_of(entry),
+        "picture_gone": None if isinstance(entry, Dropped) else entry.picture_gone,
         "recorded_at": at,
     }
 

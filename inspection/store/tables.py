@@ -151,6 +151,12 @@ ledger = Table(
     Column("picture_sha256", String(64)),
     Column("picture_media_type", String(64)),
     Column("picture_size_bytes", BigInteger),
+    #: Whose evidence goes first, `inspection.domain.evidence.KeepClass`; NULL: none is left.
+    Column("keep_class", Integer),
+    #: Why picture and map are not there, `inspection.domain.evidence.Gone`; NULL: they are, or
+    #: there never was one to keep.
+    Column("picture_gone", String(16)),
+    Column("map_gone", String(16)),
     Column("recorded_at", Moment, nullable=False),
     # captured_at is in the key because a table partitioned by time must have it there.
     UniqueConstraint("camera_id", "captured_at", "sequence_number"),
@@ -158,6 +164,9 @@ ledger = Table(
     Index(None, "camera_id", "sequence_number"),
     partial_index(None, "part_serial", where="part_serial IS NOT NULL"),
     partial_index(None, "lot", where="lot IS NOT NULL"),
+    # Of each class what was recorded first goes first: ids rise as rows are recorded.
+    partial_index(None, "keep_class", "id", where="keep_class IS NOT NULL"),
+    partial_index(None, "picture_sha256", where="picture_sha256 IS NOT NULL"),
 )
 
 inspections = Table(
