@@ -17,6 +17,7 @@ from inspection.cli import (
     lines,
     processes,
     reference,
+    retention,
     threshold,
     train,
     up,
@@ -30,7 +31,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for part in (demo, up, processes, capture, history, doctor, evaluate):
+for part in (demo, up, processes, capture, retention, history, doctor, evaluate):
     part.add_to(app)
 app.add_typer(train.app, name="train")
 app.add_typer(lines.app, name="line")

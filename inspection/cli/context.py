@@ -112,7 +112,7 @@ def pictures(settings: Settings) -> PictureStore:
         ConfigurationError: its address cannot be used.
     """
     try:
-        return PictureStore(settings.pictures)
+        return PictureStore(settings.pictures, reserve_bytes=settings.limits.reserve_bytes)
     except ConfigurationError as error:
         raise ConfigurationError(f"INSPECTION_PICTURE_URL: {error}") from error
 

@@ -28,6 +28,7 @@ PARTS = (
     Part(name="serve", arguments=("serve",)),
     Part(name="inspector", arguments=("inspector",), follows="serve"),
     Part(name="alerter", arguments=("alerter",)),
+    Part(name="keeper", arguments=("keeper",)),
 )
 
 #: Started where a line learns references from its stream.
@@ -178,7 +179,7 @@ def running(
         supervisor.environment = child_environment(settings, redis_url=redis_url)
         with database.read() as connection:
             learns = any(line.learn_count for line in lines.list_lines(connection))
-        names = (CAPTURE.name, LEARNER.name, "inspector", "alerter", "serve")
+        names = (CAPTURE.name, LEARNER.name, "inspector", "alerter", "keeper", "serve")
         stack.callback(supervisor.stop, *names)
         for part in (*PARTS, LEARNER) if learns else PARTS:
             supervisor.start(part)

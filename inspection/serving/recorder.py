@@ -5,11 +5,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from inspection.domain.evidence import Gone
 from inspection.domain.frame import Frame, FrameIdentity
 from inspection.domain.inspection import Inspection, Latencies, Verdict, judge
 from inspection.domain.ledger import Cause, Dropped, Entry, Inspected, Picture, Reason, Uninspected
 from inspection.domain.line import Camera, Line, PicturePolicy, Threshold, threshold_in_force
-from inspection.errors import InspectionError, UnavailableError
+from inspection.errors import FullError, InspectionError, UnavailableError
 from inspection.serving.floor import Floor
 from inspection.serving.request import Scored
 from inspection.store import ledger, lines, recipes, references, thresholds
@@ -57,6 +58,7 @@ class Recorder:
         self._database = database
         self._pictures = pictures
         self._clock = clock
+        self._is_full = False
 
     def floor(self) -> Floor:
         """Return the cameras whose frames are to be inspected, recipes and references in force.
@@ -140,32 +142,47 @@ class Recorder:
             reference_hash=scored.reference_hash,
             latencies=finding.latencies,
         )
+        picture, gone = self._kept(frame, line, verdict)
         return Inspected(
             frame=frame,
             inspection=inspection,
             anomaly_map=scored.anomaly_map,
-            picture=self._kept(frame, line, verdict),
+            picture=picture,
+            picture_gone=gone,
         )
 
     def _uninspected(self, finding: Unjudged, line: Line) -> Uninspected:
         frame = finding.frame
+        picture, gone = self._kept(frame, line, None) if frame is not None else (None, None)
         return Uninspected(
             identity=finding.identity,
             reason=finding.reason,
             detail=" ".join(finding.detail.replace("\0", "").split())[:DETAIL_LENGTH],
             frame=frame,
-            picture=self._kept(frame, line, None) if frame is not None else None,
+            picture=picture,
+            picture_gone=gone,
         )
 
-    def _kept(self, frame: Frame, line: Line, verdict: Verdict | None) -> Picture | None:
+    def _kept(
+        self, frame: Frame, line: Line, verdict: Verdict | None
+    ) -> tuple[Picture | None, Gone | None]:
         """Store the picture if the line's policy keeps it; a full store must not stop the line."""
         if not is_picture_kept(frame.identity, line, verdict) or not frame.payload:
-            return None
+            return None, None
         try:
-            return self._pictures.put(frame.payload, frame.media_type)
+            picture = self._pictures.put(frame.payload, frame.media_type)
+        except FullError as error:
+            if not self._is_full:
+                logger().warning("pictures_dropped", why=str(error))
+            self._is_full = True
+            return None, Gone.FULL
         except UnavailableError as error:
             logger().warning("picture_not_kept", frame_id=frame.identity.frame_id, why=str(error))
-            return None
+            return None, Gone.UNAVAILABLE
+        if self._is_full:
+            logger().info("pictures_kept_again")
+        self._is_full = False
+        return picture, None
 
 
 def is_picture_kept(identity: FrameIdentity, line: Line, verdict: Verdict | None) -> bool:

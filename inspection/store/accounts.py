@@ -2,9 +2,16 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, func, select
+
+from inspection.store import tables
 
 
 def note_removed(connection: Connection, camera_id: int, ledger_ids: Sequence[int]) -> None:
     """Count rows of a camera that are about to be removed, in the same transaction."""
     del connection, camera_id, ledger_ids
+
+
+def row_counts(connection: Connection) -> tuple[int, int]:
+    """Return how many rows were ever recorded, and how many of them retention has removed."""
+    return connection.scalar(select(func.count()).select_from(tables.ledger)) or 0, 0

@@ -8,8 +8,7 @@ from typing import Final
 from sqlalchemy import Connection, delete, func, select
 
 from inspection.domain.evidence import KeepClass
-from inspection.store import evidence_tables, ledger
-from inspection.store.cameras import list_cameras
+from inspection.store import accounts, evidence_tables
 from inspection.store.engine import insert_new
 
 #: Moments of growth are forgotten after so long.
@@ -35,11 +34,10 @@ def now(connection: Connection, at: datetime) -> Moment:
     statement = select(counter.keep_class, func.sum(counter.added_bytes)).group_by(
         counter.keep_class
     )
-    cameras = list_cameras(connection)
     return Moment(
         at=at,
         added_bytes={KeepClass(key): int(size) for key, size in connection.execute(statement)},
-        row_count=sum(ledger.last_sequence_number(connection, c.name) for c in cameras),
+        row_count=accounts.row_counts(connection)[0],
     )
 
 
