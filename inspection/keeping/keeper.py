@@ -23,8 +23,6 @@ ROUND_S: Final = 60.0
 LONGEST_WAIT_S: Final = 10.0
 #: One kind of work gives way to the next after so many seconds; the disk cannot wait for the old.
 STEP_S: Final = 20.0
-#: Rows looked up at once to be removed; more than a transaction takes.
-ROWS_FOUND: Final = 2_000
 #: Files removed between two looks at the database.
 FILES: Final = 200
 
@@ -82,7 +80,7 @@ class Keeper:
         self._limits = limits
         self._clock = clock
         self._stop = stop
-        self._pace = Pace(stop.wait)
+        self._pace = Pace(database, stop.wait)
         self._remembered_at: datetime | None = None
 
     def run(self) -> None:
@@ -141,7 +139,7 @@ class Keeper:
                     kept = removals.kept(connection, some)
                 orphans = [picture for picture in some if picture.sha256 not in kept]
                 if orphans:
-                    with self._pace.step(), self._database.write() as connection:
+                    with self._pace.transaction() as (connection, _):
                         removals.note(connection, orphans, at=self._clock())
             self._remove_files(report)
         before = self._clock() - removals.GRACE
@@ -187,7 +185,7 @@ class Keeper:
                 if time.monotonic() > until_s:
                     report.is_more = True
                     return
-                with self._pace.step() as limit, self._database.write() as connection:
+                with self._pace.transaction() as (connection, limit):
                     ask = Ask(limit=limit, at=self._clock(), before=before, enough_bytes=left_bytes)
                     removed = retention.take_evidence(connection, keep_class, why, ask)
                 report.add(why, removed.amount)
@@ -197,30 +195,18 @@ class Keeper:
                     is_more = is_more and left_bytes > 0
 
     def _remove_rows(self, report: Report) -> None:
-        until_s, after = time.monotonic() + STEP_S, 0
-        while not self._stop.is_set():
+        until_s, is_more = time.monotonic() + STEP_S, True
+        while is_more and not self._stop.is_set():
             if time.monotonic() > until_s:
                 report.is_more = True
                 return
-            now = self._clock()
-            ask = Ask(limit=ROWS_FOUND, at=now, before=now - self._limits.rows)
-            with self._database.read() as connection:
-                found = retention.old_rows(connection, ask, after=after)
-            for camera_id, ledger_ids in sorted(found.items()):
-                self._remove_rows_of(camera_id, ledger_ids, report)
-            if sum(map(len, found.values())) < ROWS_FOUND:
-                return
-            after = max(max(ledger_ids) for ledger_ids in found.values())
-
-    def _remove_rows_of(self, camera_id: int, ledger_ids: list[int], report: Report) -> None:
-        done_count = 0
-        while done_count < len(ledger_ids) and not self._stop.is_set():
-            with self._pace.step() as limit, self._database.write() as connection:
-                some = ledger_ids[done_count : done_count + limit]
-                removed = retention.remove_rows(connection, camera_id, some, at=self._clock())
-            done_count += len(some)
+            with self._pace.transaction() as (connection, limit):
+                now = self._clock()
+                ask = Ask(limit=limit, at=now, before=now - self._limits.rows)
+                removed = retention.remove_rows(connection, ask)
             report.row_count += removed.row_count
             report.add(Gone.AGE, removed.amount)
+            is_more = removed.is_more
 
     def _remove_files(self, report: Report) -> None:
         until_s = time.monotonic() + STEP_S

@@ -7,9 +7,9 @@ from sqlalchemy import Connection, func, select
 from inspection.store import tables
 
 
-def note_removed(connection: Connection, camera_id: int, ledger_ids: Sequence[int]) -> None:
-    """Count rows of a camera that are about to be removed, in the same transaction."""
-    del connection, camera_id, ledger_ids
+def note_removed(connection: Connection, ledger_ids: Sequence[int]) -> None:
+    """Count rows that are about to be removed, in the same transaction."""
+    del connection, ledger_ids
 
 
 def row_counts(connection: Connection) -> tuple[int, int]:

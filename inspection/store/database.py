@@ -14,7 +14,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, text
 
 from inspection.errors import ConfigurationError, InspectionError
-from inspection.store.engine import BEGIN, engine_of, set_foreign_keys
+from inspection.store.engine import BEGIN, engine_of, set_foreign_keys, set_waits_for_disk
 from inspection.store.failure import translated
 
 #: Number of PostgreSQL's advisory lock that is held while migrating.
@@ -81,6 +81,27 @@ class Database:
         """
         with self._transaction({BEGIN: "BEGIN IMMEDIATE"}) as connection:
             yield connection
+
+    @contextmanager
+    def write_soon(self) -> Iterator[Connection]:
+        """Open a transaction like `write` that does not wait for the disk.
+
+        A power failure may undo it, but not once anything was written by `write` after it.
+
+        Raises:
+            UnavailableError: the database does not answer.
+            ConfigurationError: it answers, but will not work until somebody changes something.
+        """
+        with translated(self.address), self._engine.connect() as connection:
+            connection.execution_options(**{BEGIN: "BEGIN IMMEDIATE"})
+            set_waits_for_disk(connection, is_on=False)
+            try:
+                with connection.begin():
+                    if not self.is_sqlite:
+                        connection.execute(text("SET LOCAL synchronous_commit TO off"))
+                    yield connection
+            finally:
+                set_waits_for_disk(connection, is_on=True)
 
     def migrate(self) -> None:
         """Bring the tables up to date; does nothing when they are. Safe from several processes.

@@ -77,6 +77,13 @@ def set_foreign_keys(connection: Connection, *, is_on: bool) -> None:
         driver.execute(f"PRAGMA foreign_keys={'ON' if is_on else 'OFF'}").close()
 
 
+def set_waits_for_disk(connection: Connection, *, is_on: bool) -> None:
+    """Make SQLite's commits wait for the disk, or not; outside a transaction only."""
+    driver = connection.connection.driver_connection
+    if isinstance(driver, sqlite3.Connection):
+        driver.execute(f"PRAGMA synchronous={'FULL' if is_on else 'NORMAL'}").close()
+
+
 def _insert_changing(
     connection: Connection, table: Table, key: tuple[str, ...], *, is_adding: bool
 ) -> "sqlite.Insert | postgresql.Insert":
@@ -149,6 +156,8 @@ def _set_pragmas(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) ->
     # frames were already removed from the stream: those frames would have vanished.
     connection.execute("PRAGMA synchronous=FULL").close()
     connection.execute("PRAGMA foreign_keys=ON").close()
+    # Some builds overwrite whatever is deleted with zeros, which writes every page that comes free.
+    connection.execute("PRAGMA secure_delete=OFF").close()
 
 
 def _is_busy(error: Exception) -> bool:

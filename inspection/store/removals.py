@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import Connection, delete, func, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, delete, func, literal, select, tuple_, update
 
 from inspection.domain.ledger import Picture
 from inspection.store import tables
@@ -39,6 +39,26 @@ def note(connection: Connection, pictures: Collection[Picture], *, at: datetime)
         # One that is noted already may have been looked at before this row let go of it.
         statement = insert_replacing(connection, picture_removals, *_KEY)
         connection.execute(statement, [rows[key] for key in sorted(rows)])
+
+
+def note_of(connection: Connection, is_chosen: ColumnElement[bool], *, at: datetime) -> None:
+    """Note the files of the rows of the ledger for which `is_chosen` holds."""
+    ledger = tables.ledger.c
+    pictures = (
+        select(
+            ledger.picture_sha256,
+            ledger.picture_media_type,
+            func.max(ledger.picture_size_bytes),
+            literal(at, picture_removals.c.due_at.type),
+        )
+        .where(is_chosen, ledger.picture_sha256.is_not(None))
+        .group_by(ledger.picture_sha256, ledger.picture_media_type)
+        .order_by(ledger.picture_sha256, ledger.picture_media_type)
+    )
+    # One that is noted already may have been looked at before these rows let go of it.
+    names = [column.name for column in picture_removals.c]
+    statement = insert_replacing(connection, picture_removals, *_KEY).from_select(names, pictures)
+    connection.execute(statement)
 
 
 def claim(connection: Connection, *, at: datetime, limit: int) -> list[Picture]:

@@ -4,16 +4,26 @@ Every function here is one small transaction's work. Age is counted from when a 
 an exposure may be dated by a clock that was wrong, or years ago when it is replayed.
 """
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, case, delete, literal, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    case,
+    delete,
+    func,
+    literal,
+    select,
+    update,
+)
 
 from inspection.domain.evidence import Amount, Gone, KeepClass
-from inspection.domain.ledger import Outcome, Picture
+from inspection.domain.ledger import Outcome
 from inspection.store import accounts, evidence, removals, tables
 from inspection.store.evidence import Key
 
@@ -50,8 +60,9 @@ def take_evidence(connection: Connection, keep_class: KeepClass, why: Gone, ask:
     """Remove the pictures and maps of a class that were recorded first; their rows stay.
 
     1. Choose rows by the index of classes; another keeper's are passed over.
-    2. Clear them: they say why their picture and map are gone.
-    3. Remove the maps, note the files, and last change the counters.
+    2. Note the files of their pictures.
+    3. Clear the rows: they say why picture and map are gone. Remove the maps.
+    4. Last change the counters.
 
     Args:
         connection: inside a transaction of `Database.write`.
@@ -61,7 +72,7 @@ def take_evidence(connection: Connection, keep_class: KeepClass, why: Gone, ask:
     """
     ledger = tables.ledger.c
     found = connection.execute(
-        _chosen()
+        _sizes()
         .where(ledger.keep_class == literal(keep_class.value, literal_execute=True))
         .order_by(ledger.id)
         .limit(ask.limit)
@@ -70,11 +81,14 @@ def take_evidence(connection: Connection, keep_class: KeepClass, why: Gone, ask:
     chosen = _enough(_of_age(found, ask), ask.enough_bytes)
     if not chosen:
         return Removed(why=why)
+    is_chosen = ledger.id.in_([row.id for row in chosen])
+    taken = _amounts(connection, is_chosen)
+    removals.note_of(connection, is_chosen, at=ask.at)
     has_picture = ledger.picture_sha256.is_not(None)
     is_inspected = ledger.outcome == Outcome.INSPECTED.value
     connection.execute(
         update(tables.ledger)
-        .where(_is_among(chosen))
+        .where(is_chosen)
         .values(
             keep_class=None,
             picture_gone=case((has_picture, why.value), else_=ledger.picture_gone),
@@ -84,73 +98,90 @@ def take_evidence(connection: Connection, keep_class: KeepClass, why: Gone, ask:
             picture_size_bytes=None,
         )
     )
-    connection.execute(delete(tables.maps).where(_is_among(chosen, tables.maps.c.ledger_id)))
-    amount = _taken(connection, chosen, why, ask.at)
-    return Removed(why=why, amount=amount, is_more=len(chosen) == ask.limit)
+    is_map = tables.maps.c.ledger_id.in_([row.id for row in chosen])
+    connection.execute(delete(tables.maps).where(is_map))
+    evidence.take(connection, taken, why)
+    return Removed(why=why, amount=sum(taken.values(), Amount()), is_more=len(chosen) == ask.limit)
 
 
-def old_rows(connection: Connection, ask: Ask, *, after: int) -> dict[int, list[int]]:
-    """Return the rows that were recorded first and are old enough, by row id of their camera.
+def remove_rows(connection: Connection, ask: Ask) -> Removed:
+    """Remove the rows that were recorded first and are old enough, with all that belongs to them.
 
-    Rows are numbered as they are recorded, so the first that is too young ends the search.
+    Rows are numbered as they are recorded, so they are one range of numbers, of whatever cameras:
+    a database removes those with far less work than the same rows camera by camera.
 
-    Args:
-        connection: an open transaction.
-        ask: how much.
-        after: id of a row; those up to it are passed over.
-    """
-    ledger = tables.ledger.c
-    found = connection.execute(
-        select(ledger.id, ledger.camera_id, ledger.recorded_at)
-        .where(ledger.id > after)
-        .order_by(ledger.id)
-        .limit(ask.limit)
-    ).all()
-    of_camera: defaultdict[int, list[int]] = defaultdict(list)
-    for row in _of_age(found, ask):
-        of_camera[row.camera_id].append(row.id)
-    return of_camera
-
-
-def remove_rows(
-    connection: Connection, camera_id: int, ledger_ids: Sequence[int], *, at: datetime
-) -> Removed:
-    """Remove rows of a camera with everything that belongs to them.
-
-    1. Lock the camera, as whoever records frames of it does; leave out rows that have gone.
-    2. Have the rows counted as removed, so that the camera's account still adds up.
-    3. Remove them, note the files of their pictures, and last change the counters.
+    1. Choose the rows, up to the first that is too young.
+    2. Lock their cameras, as whoever records frames of them does.
+    3. Have the rows counted as removed, so that the cameras' accounts still add up.
+    4. Note the files of their pictures, remove the rows, and last change the counters.
 
     Args:
         connection: inside a transaction of `Database.write`.
-        camera_id: row id of the camera.
-        ledger_ids: some that `old_rows` has found.
-        at: the time now.
+        ask: how much; rows go for their age alone.
     """
     ledger, cameras = tables.ledger.c, tables.cameras.c
-    lock = select(cameras.id).where(cameras.id == camera_id).with_for_update(key_share=True)
-    connection.execute(lock)
-    rows = connection.execute(_chosen().where(ledger.id.in_(ledger_ids))).all()
-    if not rows:
+    found = connection.execute(
+        select(ledger.id, ledger.camera_id, ledger.recorded_at).order_by(ledger.id).limit(ask.limit)
+    ).all()
+    chosen = _of_age(found, ask)
+    if not chosen:
         return Removed()
-    accounts.note_removed(connection, camera_id, [row.id for row in rows])
-    connection.execute(delete(tables.ledger).where(_is_among(rows)))
-    amount = _taken(connection, rows, Gone.AGE, at)
-    return Removed(row_count=len(rows), amount=amount)
+    connection.execute(
+        select(cameras.id)
+        .where(cameras.id.in_({row.camera_id for row in chosen}))
+        .order_by(cameras.id)
+        .with_for_update(key_share=True)
+    )
+    is_chosen = ledger.id.between(chosen[0].id, chosen[-1].id)
+    # Another keeper may have removed some while this one waited for the cameras.
+    present = connection.scalars(select(ledger.id).where(is_chosen).order_by(ledger.id)).all()
+    accounts.note_removed(connection, present)
+    taken = _amounts(connection, is_chosen)
+    removals.note_of(connection, is_chosen, at=ask.at)
+    connection.execute(delete(tables.ledger).where(is_chosen))
+    evidence.take(connection, taken, Gone.AGE)
+    return Removed(
+        row_count=len(present),
+        amount=sum(taken.values(), Amount()),
+        is_more=len(chosen) == ask.limit,
+    )
 
 
-def _chosen() -> Select[*tuple[Any, ...]]:
+def _amounts(connection: Connection, is_chosen: ColumnElement[bool]) -> dict[Key, Amount]:
+    """Return what is kept of rows."""
     ledger, maps = tables.ledger.c, tables.maps.c
-    return select(
-        ledger.id,
-        ledger.camera_id,
-        ledger.recorded_at,
-        ledger.keep_class,
-        ledger.picture_sha256,
-        ledger.picture_media_type,
-        ledger.picture_size_bytes,
-        evidence.map_bytes().label("map_bytes"),
-    ).outerjoin(tables.maps, maps.ledger_id == ledger.id)
+    statement = (
+        select(
+            ledger.camera_id,
+            ledger.keep_class,
+            func.count(ledger.picture_sha256).label("picture_count"),
+            func.coalesce(func.sum(ledger.picture_size_bytes), 0).label("picture_bytes"),
+            func.count(maps.ledger_id).label("map_count"),
+            func.coalesce(func.sum(evidence.map_bytes()), 0).label("map_bytes"),
+        )
+        .outerjoin(tables.maps, maps.ledger_id == ledger.id)
+        .where(is_chosen, ledger.keep_class.is_not(None))
+        .group_by(ledger.camera_id, ledger.keep_class)
+    )
+    return {
+        (row.camera_id, KeepClass(row.keep_class)): Amount(
+            picture_count=row.picture_count,
+            picture_bytes=int(row.picture_bytes),
+            map_count=row.map_count,
+            map_bytes=int(row.map_bytes),
+        )
+        for row in connection.execute(statement)
+    }
+
+
+def _sizes() -> Select[*tuple[Any, ...]]:
+    ledger, maps = tables.ledger.c, tables.maps.c
+    size_bytes = func.coalesce(ledger.picture_size_bytes, 0) + func.coalesce(
+        evidence.map_bytes(), 0
+    )
+    return select(ledger.id, ledger.recorded_at, size_bytes.label("size_bytes")).outerjoin(
+        tables.maps, maps.ledger_id == ledger.id
+    )
 
 
 def _of_age(rows: Sequence[_Row], ask: Ask) -> Sequence[_Row]:
@@ -176,35 +207,5 @@ def _enough(rows: Sequence[_Row], enough_bytes: int | None) -> Sequence[_Row]:
     for number, row in enumerate(rows):
         if size_bytes >= enough_bytes:
             return rows[:number]
-        size_bytes += _amount(row).size_bytes
+        size_bytes += row.size_bytes
     return rows
-
-
-def _taken(connection: Connection, rows: Sequence[_Row], why: Gone, at: datetime) -> Amount:
-    """Note the files, count what is gone, and return how much that is."""
-    taken: defaultdict[Key, Amount] = defaultdict(Amount)
-    pictures = []
-    for row in rows:
-        if row.keep_class is not None:
-            taken[row.camera_id, KeepClass(row.keep_class)] += _amount(row)
-        if row.picture_sha256 is not None:
-            pictures.append(
-                Picture(
-                    sha256=row.picture_sha256,
-                    media_type=row.picture_media_type,
-                    size_bytes=row.picture_size_bytes,
-                )
-            )
-    removals.note(connection, pictures, at=at)
-    evidence.take(connection, taken, why)
-    return sum(taken.values(), Amount())
-
-
-def _amount(row: _Row) -> Amount:
-    return evidence.amount_of(row.picture_size_bytes, row.map_bytes)
-
-
-def _is_among(
-    rows: Sequence[_Row], column: ColumnElement[int] = tables.ledger.c.id
-) -> ColumnElement[bool]:
-    return column.in_([row.id for row in rows])
