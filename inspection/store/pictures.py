@@ -38,7 +38,8 @@ LOOK_S: Final = 1.0
 
 _SUFFIXES: Final = {"image/jpeg": "jpg", "image/png": "png"}
 _MEDIA_TYPES: Final = {suffix: media_type for media_type, suffix in _SUFFIXES.items()}
-_NAME: Final = re.compile(r"([0-9a-f]{64})\.(jpg|png|bin)(\.going|\.[0-9a-f]{32}\.part)?")
+_NAME: Final = re.compile(r"([0-9a-f]{64})\.(jpg|png|bin)(\.going)?")
+_FOLDER: Final = re.compile("[0-9a-f]{2}")
 #: What systems answer when there is no room: on the disk, or in the user's share of it.
 _NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT)
 
@@ -163,15 +164,15 @@ class PictureStore:
     def listed(self) -> Iterator[list[Picture]]:
         """Walk through everything that is there, a folder at a time.
 
-        Files that were begun and never finished come as pictures too; what has another name is
-        somebody else's.
+        Files that are being removed come as pictures too; what has another name is somebody
+        else's.
 
         Raises:
             UnavailableError: the disk or store does not answer.
         """
-        for first in range(256):
+        for folder in self._folders():
             with _answering("the picture store does not answer"):
-                found = self._files.find(f"{self._root}/{first:02x}", detail=True)
+                found = self._files.find(folder, detail=True)
             pictures = []
             for path, info in found.items():
                 if name := _NAME.fullmatch(path.rpartition("/")[2]):
@@ -197,6 +198,12 @@ class PictureStore:
                         path.unlink()
                         removed_count += 1
         return removed_count
+
+    def _folders(self) -> list[str]:
+        with _answering("the picture store does not answer"), suppress(FileNotFoundError):
+            names = self._files.ls(self._root, detail=False)
+            return sorted(name for name in names if _FOLDER.fullmatch(name.rpartition("/")[2]))
+        return []
 
     def _check_room(self, size_bytes: int) -> None:
         now_s = time.monotonic()
