@@ -99,6 +99,8 @@ class Keeper:
                 if trouble is not None:
                     telemetry.logger().info("keeper_recovered")
                 trouble, wait_s = None, 0.0 if report.is_more else ROUND_S
+                if not report.is_empty:
+                    _log(report)
 
     def round(self) -> Report:
         """Do what is due, each kind of work for a bounded time.
@@ -121,8 +123,6 @@ class Keeper:
         self._remove_rows(report)
         self._remove_files(report)
         self._remember()
-        if not report.is_empty:
-            _log(report)
         return report
 
     def sweep(self) -> Report:

@@ -92,7 +92,6 @@ def recorded(
 def watched(database: Database, old_count: int, is_over: Event, seconds: list[float]) -> None:
     """Set `is_over` once all old rows are gone; note how long that took."""
     begun_s = time.perf_counter()
-    limit = datetime.now(UTC) - OLD / 2
     while not is_over.is_set():
         time.sleep(0.2)
         with database.read() as connection:
@@ -100,7 +99,6 @@ def watched(database: Database, old_count: int, is_over: Event, seconds: list[fl
         if (first or 0) > old_count:
             seconds.append(time.perf_counter() - begun_s)
             is_over.set()
-    del limit
 
 
 def measure(url: str, folder: Path, row_count: int) -> dict[str, object]:

@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection
 
+from inspection.alerting import worker
+from inspection.domain.alert import Alert
 from inspection.domain.evidence import Amount, Gone, KeepClass, Limits
 from inspection.domain.inspection import Verdict
 from inspection.keeping.keeper import Keeper, Report
-from inspection.store import evidence, growth, removals
+from inspection.store import alerts, evidence, growth, removals
 from inspection.store.database import Database
 from inspection.store.pictures import PictureStore
 from tests.conftest import Clock
@@ -160,6 +162,30 @@ def test_keepers_at_once_remove_everything_once(plant: Plant) -> None:
     with plant.database.read() as connection:
         assert evidence.gone(connection)[Gone.AGE].map_count == count
     assert (plant.numbers, plant.files) == ([], set())
+
+
+def test_alert_says_what_it_said_when_its_frames_are_gone_and_ends_as_any_other(
+    plant: Plant,
+) -> None:
+    plant.record(1, verdict=Verdict.NG)
+    worker.once(plant.database, plant.clock())
+    (before,) = alerts_of(plant)
+
+    plant.clock.advance(400 * DAY_S)
+    report = keeper(plant).round()
+    (unresolved,) = alerts_of(plant)
+    worker.once(plant.database, plant.clock())
+
+    (resolved,) = alerts_of(plant)
+    assert (report.row_count, plant.numbers) == (1, [])
+    assert unresolved == before
+    assert (resolved.summary, resolved.frame_count) == (before.summary, 1)
+    assert resolved.resolved_at == plant.clock()
+
+
+def alerts_of(plant: Plant) -> list[Alert]:
+    with plant.database.read() as connection:
+        return alerts.list_alerts(connection)
 
 
 class KilledError(BaseException):
