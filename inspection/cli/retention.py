@@ -81,7 +81,11 @@ def show(*, as_json: Json = False) -> None:
     pictures = context.pictures(settings)
     with context.opened_database(settings) as database:
         found = holdings(database, pictures, settings.limits, at=context.clock())
-    output.show_object(_shown(found, settings), as_json=as_json)
+    if as_json:
+        output.show_object(_shown(found, settings), as_json=True)
+        return
+    output.show_rows(_table(found), as_json=False)
+    output.show_object(_summary(found, settings), as_json=False)
 
 
 @contextmanager
@@ -129,6 +133,39 @@ def _shown(found: "Holdings", settings: Settings) -> dict[str, Any]:
             "sentence": _sentence(found),
         },
     }
+
+
+def _table(found: "Holdings") -> list[dict[str, Any]]:
+    amounts = {f"kept, {key.name}": amount for key, amount in found.kept.items()}
+    amounts |= {f"gone, {why.value}": amount for why, amount in found.gone.items()}
+    return [
+        {
+            "evidence": name,
+            "pictures": amount.picture_count,
+            "maps": amount.map_count,
+            "size": _size(amount.size_bytes),
+        }
+        for name, amount in amounts.items()
+    ]
+
+
+def _summary(found: "Holdings", settings: Settings) -> dict[str, Any]:
+    limits, room = settings.limits, found.room
+    of_rows = f"{found.row_count}, kept for {settings.keep_days:g} days"
+    return {
+        "rows": f"{of_rows}; {found.removed_row_count} were removed",
+        "evidence": f"{_size(found.kept_bytes)}; of OK kept for {settings.keep_ok_days:g} days, "
+        f"of others for {settings.keep_ng_days:g}",
+        "budget": "none" if limits.budget_bytes is None else _size(limits.budget_bytes),
+        "disk": "elsewhere"
+        if room is None
+        else f"{_size(room.size_bytes)} free, of which {_size(limits.reserve_bytes)} are reserved",
+        "forecast": _sentence(found),
+    }
+
+
+def _size(size_bytes: int) -> str:
+    return f"{size_bytes / 2**30:.3f} GB"
 
 
 def _sentence(found: "Holdings") -> str:
