@@ -31,15 +31,24 @@ inspection:{CAMERA}:dead-letters  stream   entries nobody could inspect, at most
 
 inspection:{CAMERA}:suspects      hash     entry id -> how often it was tried alone
 
-inspection:{CAMERA}:state         hash     what the camera is doing, for people
+inspection:{CAMERA}:state         hash     what the camera says (`inspection.stream.state`)
     v
-    state                   one word: starting, live, waiting, drained, failed …
+    state                   a value of `inspection.domain.health.CaptureState`
     detail                  one sentence for people, may be empty
     reported_at_ms          milliseconds since 1970
+    host                    name of the machine that captures it
+    last_frame_at_ms        optional; exposure of its newest frame
+    quiet_ms                since its newest exposure, or its start
+    interval_ms             optional; usual time between exposures
+    view, view_detail       what it sees: a value of `inspection.domain.view.ViewState`, a sentence
+
+inspection:{CAMERA}:owner         string   `JOURNAL HOST` of who captures it; expires soon after
+                                           its last sign of life
+inspection:{CAMERA}:refused       string   HOST that was refused because another one captures it;
+                                           expires after a while
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import get_args
 
@@ -69,17 +78,6 @@ _TEXTS = ("product", "part_serial", "lot", "trigger_id")
 _MEDIA_TYPES: Mapping[bytes, MediaType] = {name.encode(): name for name in get_args(MediaType)}
 
 
-@dataclass(frozen=True, kw_only=True)
-class CameraState:
-    """What a camera says it is doing."""
-
-    #: One word: starting, live, waiting, drained, failed …
-    state: str
-    #: One sentence for people; may be empty.
-    detail: str
-    reported_at: datetime
-
-
 def frames_key(camera: str) -> str:
     """Return the key of the stream of frames."""
     return f"inspection:{{{camera}}}:frames"
@@ -103,6 +101,16 @@ def suspects_key(camera: str) -> str:
 def state_key(camera: str) -> str:
     """Return the key of the hash that says what the camera is doing."""
     return f"inspection:{{{camera}}}:state"
+
+
+def owner_key(camera: str) -> str:
+    """Return the key that says who captures the camera."""
+    return f"inspection:{{{camera}}}:owner"
+
+
+def refused_key(camera: str) -> str:
+    """Return the key that says who wanted to capture the camera and was refused."""
+    return f"inspection:{{{camera}}}:refused"
 
 
 def encode(frame: Frame) -> dict[bytes, bytes]:
@@ -206,30 +214,6 @@ def encode_dead_letter(
         b"detail": _encoded_text(detail),
         b"dead_lettered_at_ms": b"%d" % milliseconds(at),
     }
-
-
-def encode_state(state: CameraState) -> dict[bytes, bytes]:
-    """Return the fields of the state hash."""
-    return {
-        b"v": SCHEMA,
-        b"state": _encoded_text(state.state),
-        b"detail": _encoded_text(state.detail),
-        b"reported_at_ms": b"%d" % milliseconds(state.reported_at),
-    }
-
-
-def decode_state(fields: Mapping[bytes, bytes]) -> CameraState:
-    """Return what the camera last said.
-
-    Raises:
-        CodecError: as for `decode`.
-    """
-    _check_schema(fields)
-    return CameraState(
-        state=_text(fields, b"state") or "",
-        detail=_text(fields, b"detail") or "",
-        reported_at=_time(fields, b"reported_at_ms"),
-    )
 
 
 def _encoded_identity(known: FrameIdentity) -> dict[bytes, bytes]:
