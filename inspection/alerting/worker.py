@@ -34,6 +34,7 @@ def run(
     clock: Callable[[], datetime],
     stop: threading.Event,
     poll_s: float = 0.25,
+    turned: Callable[[], None] = lambda: None,
 ) -> None:
     """Work until `stop` is set, then return within about a second.
 
@@ -44,6 +45,7 @@ def run(
         clock: gives the aware UTC time.
         stop: ends the work.
         poll_s: how often to look when there is nothing to do, in seconds.
+        turned: told each time a round has come to its end, whether well or not.
     """
     worker = _Worker(database, clock, stop)
     trouble: type[Exception] | None = None
@@ -60,6 +62,7 @@ def run(
             if trouble is not None:
                 telemetry.logger().info("alerter_recovered")
             trouble, wait_s = None, 0.0 if is_busy else poll_s
+        turned()
         stop.wait(wait_s)
     worker.couriers.wait(FAREWELL_S)
 
