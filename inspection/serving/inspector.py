@@ -92,13 +92,20 @@ class Inspector:
         self._group = asyncio.TaskGroup()
         self._stop = asyncio.Event()
 
-    async def run(self, stop: asyncio.Event) -> None:
+    async def run(
+        self, stop: asyncio.Event, *, turned: Callable[[int], None] = lambda _count: None
+    ) -> None:
         """Inspect until `stop` is set, then finish what is under way.
+
+        Args:
+            stop: ends the work.
+            turned: told how many frames were settled, each time the work comes round.
 
         Raises:
             UnavailableError: no replica has answered a probe for `outage_limit`.
         """
         self._stop = stop
+        self._writer.turned = turned
         finished = asyncio.Event()
         try:
             async with asyncio.TaskGroup() as group:
@@ -123,6 +130,9 @@ class Inspector:
     async def _read(self, stop: asyncio.Event) -> None:
         outage = Outage("stream")
         while not stop.is_set():
+            # What is held must be settled before it counts as a turn of the work.
+            if self._window.is_empty:
+                self._writer.turned(0)
             if self._suspects or not self._floor.cameras or self._window.room < self._least_room:
                 await self._window.change(timeout_s=BACKOFF_S)
                 continue

@@ -22,6 +22,11 @@ class Window:
             return 0
         return max(0, self._frames_limit - len(self._held))
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is held."""
+        return not self._held
+
     def admit(self, delivery: Delivery) -> bool:
         """Hold `delivery`; False when it is held already."""
         if _key(delivery) in self._held:

@@ -41,6 +41,8 @@ class Writer:
         self._findings: asyncio.Queue[tuple[Delivery, Finding]] = asyncio.Queue()
         self._database = Outage("database")
         self._stream = Outage("stream")
+        #: Told how many frames were settled, each time some were.
+        self.turned: Callable[[int], None] = lambda _count: None
 
     def put(self, delivery: Delivery, finding: Finding) -> None:
         """Take a finding; the window bounds how many there can be."""
@@ -78,6 +80,7 @@ class Writer:
         await self._stream.outlast(lambda: self._consumer.settle(recorded), stop)
         for delivery, _ in batch:
             self._window.release(delivery)
+        self.turned(len(batch))
 
     async def _record(self, findings: list[Finding], stop: asyncio.Event) -> list[Entry]:
         """Record; a finding the database refuses does not hold up the others."""
