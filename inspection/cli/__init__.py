@@ -13,6 +13,7 @@ from inspection.cli import (
     demo,
     doctor,
     evaluate,
+    health,
     history,
     lines,
     processes,
@@ -38,6 +39,7 @@ app.add_typer(threshold.app, name="threshold")
 app.add_typer(database.app, name="db")
 app.add_typer(checkpoint.app, name="checkpoint")
 app.add_typer(reference.app, name="reference")
+app.add_typer(health.app, name="health")
 
 
 def main() -> None:

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 import redis
 
 from inspection.accounting import accounts, total
-from inspection.capture.exposure import CaptureState
 from inspection.cli import context, weights
 from inspection.cli.site_file import SiteFile, create_missing
 from inspection.cli.supervisor import Part, Supervisor
+from inspection.domain.health import CaptureState
 from inspection.domain.ledger import Account
 from inspection.errors import UnavailableError
 from inspection.settings import Settings, child_environment, prepare_ray
@@ -20,7 +20,7 @@ from inspection.store import lines
 from inspection.store.database import Database
 from inspection.stream.connection import connect
 from inspection.stream.embedded import EmbeddedServer
-from inspection.stream.producer import state
+from inspection.stream.state import state
 from inspection.telemetry import logger
 
 #: The processes that inspect, in the order they are started.

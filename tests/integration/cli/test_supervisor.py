@@ -18,6 +18,8 @@ pytestmark = pytest.mark.timeout(120)
 
 ALERTER = Part(name="alerter", arguments=("alerter",))
 START_S = 60.0
+#: Nobody listens there: the alerter goes on without looking at cameras.
+NO_STREAMS = "redis://127.0.0.1:1/0"
 
 #: A supervisor in a process of its own, which says who its child is and then only waits.
 PROGRAM = """
@@ -42,7 +44,9 @@ def supervise(tmp_path: Path) -> Iterator[Callable[[Console], Supervisor]]:
 
     def supervised(console: Console) -> Supervisor:
         one = Supervisor(
-            environment=console.environment, run_dir=tmp_path / "run", log_dir=tmp_path / "logs"
+            environment=console.having(**{"REDIS_URL": NO_STREAMS} | console.settings).environment,
+            run_dir=tmp_path / "run",
+            log_dir=tmp_path / "logs",
         )
         made.append(one)
         one.run_dir.mkdir()
@@ -165,7 +169,7 @@ def test_children_end_with_their_supervisor_when_it_is_killed(
 ) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", PROGRAM, str(tmp_path)],
-        env=site_console.environment,
+        env=site_console.having(REDIS_URL=NO_STREAMS).environment,
         stdout=subprocess.PIPE,
         text=True,
     ) as program:
