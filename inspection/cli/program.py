@@ -38,6 +38,9 @@ CAPTURE = Part(name="capture", arguments=("capture",), may_end=True)
 #: Draining is given up when nothing has moved for so many seconds.
 STANDSTILL_S = 180.0
 
+#: Seconds until a Valkey that could not start is tried again.
+REVIVAL_S = 2.0
+
 #: Seconds between two looks at what is left.
 DRAIN_LOOK_S = 0.3
 
@@ -55,6 +58,8 @@ class Program:
     supervisor: Supervisor
     embedded: EmbeddedServer | None
     _account: Account = field(default_factory=Account)
+    #: When a Valkey that could not start is tried again, by the monotonic clock.
+    _revival_due_s: float = 0.0
 
     def capture(self) -> None:
         """Start the cameras."""
@@ -72,9 +77,19 @@ class Program:
             InspectionError: a process cannot be kept running.
         """
         if self.embedded is not None and not self.embedded.is_running:
-            logger().warning("process_died", name="valkey")
-            self.embedded.start()
+            self._revive(self.embedded)
         self.supervisor.tend()
+
+    def _revive(self, valkey: EmbeddedServer) -> None:
+        """Start a dead Valkey again; one that cannot start for now is tried again later."""
+        if time.monotonic() < self._revival_due_s:
+            return
+        logger().warning("process_died", name="valkey")
+        try:
+            valkey.start()
+        except UnavailableError as error:
+            logger().warning("process_failed", name="valkey", why=str(error))
+            self._revival_due_s = time.monotonic() + REVIVAL_S
 
     @property
     def is_captured(self) -> bool:

@@ -125,6 +125,28 @@ def test_program_ends_when_a_child_fails_again_and_again(
     assert "does not answer" in str(raised.value)
 
 
+def test_child_that_has_worked_is_started_again_however_often_it_is_killed(
+    site_console: Console,
+    supervise: Callable[[Console], Supervisor],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(supervisor, "FAILURE_LIMIT", 1)
+    monkeypatch.setattr(supervisor, "SOON_S", 0.0)
+    one = supervise(site_console)
+    one.start(ALERTER)
+    one.tend()  # it lives longer than no time at all
+    monkeypatch.setattr(supervisor, "SOON_S", START_S)
+
+    for _ in range(3):
+        killed = one.children["alerter"].process
+        killed.kill()
+        killed.communicate()
+        replaced(one, killed)
+
+    assert one.children["alerter"].process.poll() is None
+    assert one.children["alerter"].failures == 3
+
+
 def test_child_may_come_to_the_end_of_its_work(
     console: Console,
     migrated_sqlite: Path,
