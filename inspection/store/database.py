@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from importlib import resources
 from pathlib import Path
 from typing import Final, Self
@@ -14,7 +14,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, text
 
 from inspection.errors import ConfigurationError, InspectionError
-from inspection.store.engine import BEGIN, engine_of, set_foreign_keys
+from inspection.store.engine import BEGIN, engine_of, patience, set_foreign_keys
 from inspection.store.failure import translated
 
 #: Number of PostgreSQL's advisory lock that is held while migrating.
@@ -90,7 +90,10 @@ class Database:
             # Rebuilding a table drops it, which would delete the rows that refer to it.
             set_foreign_keys(connection, is_on=False)
             try:
-                with connection.execution_options(**{BEGIN: "BEGIN IMMEDIATE"}).begin():
+                with (
+                    connection.execution_options(**{BEGIN: "BEGIN IMMEDIATE"}).begin(),
+                    nullcontext() if self.is_sqlite else patience(connection),
+                ):
                     self._upgrade(connection)
             finally:
                 set_foreign_keys(connection, is_on=True)

@@ -1,6 +1,9 @@
 """Connections to SQLite and PostgreSQL, set so that both begin and wait in the same way."""
 
+import math
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +22,8 @@ BUSY_TIMEOUT_S: Final = 10
 CONNECT_TIMEOUT_S: Final = 5
 #: How long to wait for a free connection of the pool, in seconds.
 POOL_TIMEOUT_S: Final = 10
+#: Option of a PostgreSQL address: how long a statement may go without a byte of an answer.
+ANSWER_TIMEOUT: Final = "answer_timeout_s"
 #: Name of the execution option that holds the statement beginning an SQLite transaction.
 BEGIN: Final = "inspection_begin"
 
@@ -63,6 +68,18 @@ def set_foreign_keys(connection: Connection, *, is_on: bool) -> None:
         driver.execute(f"PRAGMA foreign_keys={'ON' if is_on else 'OFF'}").close()
 
 
+@contextmanager
+def patience(connection: Connection) -> Iterator[None]:
+    """Let PostgreSQL take its time for a transaction that has begun: a migration."""
+    driver: Any = connection.connection.driver_connection
+    connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
+    usual_s, driver.answer_timeout_s = driver.answer_timeout_s, None
+    try:
+        yield
+    finally:
+        driver.answer_timeout_s = usual_s
+
+
 def _parsed(url: str) -> URL:
     try:
         parsed = make_url(url)
@@ -99,8 +116,37 @@ def _sqlite_engine(url: URL) -> Engine:
 
 
 def _postgres_engine(url: URL) -> Engine:
+    # Only here: psycopg takes its time to load, and SQLite does without.
+    from inspection.store.answering import (  # noqa: PLC0415
+        ANSWER_TIMEOUT_S,
+        ImpatientConnection,
+    )
+
+    answer_timeout_s = _seconds(url, ANSWER_TIMEOUT, default=ANSWER_TIMEOUT_S)
+    url = url.difference_update_query([ANSWER_TIMEOUT])
     options = {key: value for key, value in _POSTGRES_OPTIONS.items() if key not in url.query}
-    return create_engine(url, pool_pre_ping=True, pool_timeout=POOL_TIMEOUT_S, connect_args=options)
+    engine = create_engine(
+        url, pool_pre_ping=True, pool_timeout=POOL_TIMEOUT_S, connect_args=options
+    )
+
+    def connect(_dialect: Any, _entry: Any, _arguments: Any, options: dict[str, Any]) -> Any:
+        return ImpatientConnection.opened(answer_timeout_s=answer_timeout_s, **options)
+
+    event.listen(engine, "do_connect", connect)
+    return engine
+
+
+def _seconds(url: URL, option: str, *, default: float) -> float:
+    given = url.query.get(option, default)
+    try:
+        seconds = float(given)  # type: ignore[arg-type]  # given twice, it is a tuple
+    except (TypeError, ValueError):
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise ConfigurationError(
+            f"the address of the database has {option}={given}; take seconds, for example 60"
+        )
+    return seconds
 
 
 def _set_pragmas(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
