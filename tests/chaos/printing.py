@@ -5,6 +5,7 @@ from collections.abc import Collection
 from statistics import median, quantiles
 from typing import Any
 
+from tests.chaos import partition
 from tests.chaos.storm import Report
 
 
@@ -68,14 +69,43 @@ def recovery(report: Report, places: Collection[int] | None = None) -> dict[str,
     return {name: _spread(each) for name, each in times.items() if each}
 
 
+def partition_figures(report: partition.Report) -> dict[str, Any]:
+    """Return the figures of a partition."""
+    return {
+        "cut_off_from": report.of,
+        "seconds": report.seconds,
+        "frames": report.frames,
+        "lost": len(report.lost),
+        "doubled": len(report.doubled),
+        "verify_is_balanced": not report.exit_code,
+        "alerts": report.telling and report.telling.alert_count,
+        "frames_without_alert": report.telling and report.telling.frames_without_alert,
+        "notifications_untold": report.untold,
+        "cuts": {
+            "old connections go on" if cut.is_old_revived else "old connections stay silent": {
+                "recovery_s": round(cut.recovery_s, 1),
+                "drained_s": round(cut.drained_s, 1),
+            }
+            for cut in report.cuts
+        },
+        "peaks_mb": report.peaks_mb,
+    }
+
+
 def table(report: Report) -> str:
-    """Return the figures as lines for people."""
-    lines = [f"{name:>24}  {_shown(value)}" for name, value in figures(report).items()]
+    """Return the figures of a storm as lines for people."""
+    shown = lines(figures(report), is_good=report.is_good)
     for what, names in (("lost", report.lost), ("doubled", report.doubled)):
         if names:
-            lines.append(f"{what}: {', '.join(names[:50])}")
-    lines.append("every promise was kept" if report.is_good else "A PROMISE WAS BROKEN")
-    return "\n".join(lines)
+            shown += f"\n{what}: {', '.join(names[:50])}"
+    return shown
+
+
+def lines(found: dict[str, Any], *, is_good: bool) -> str:
+    """Return figures as lines for people."""
+    shown = [f"{name:>24}  {_shown(value)}" for name, value in found.items()]
+    shown.append("every promise was kept" if is_good else "A PROMISE WAS BROKEN")
+    return "\n".join(shown)
 
 
 def _spread(seconds: list[float]) -> dict[str, float]:

@@ -98,22 +98,6 @@ class Program:
         account: dict[str, Any] = json.loads(printed)
         return account
 
-    def verified(self) -> dict[str, Any]:
-        """Return what `inspection db verify --json` says."""
-        done = subprocess.run(
-            [sys.executable, "-m", "inspection", "db", "verify", "--json"],
-            env=self.environment,
-            cwd=REPOSITORY,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-        )
-        if not done.stdout:
-            raise RuntimeError(f"inspection db verify ended with {done.returncode}: {done.stderr}")
-        said: dict[str, Any] = json.loads(done.stdout)
-        return said | {"exit_code": done.returncode}
-
     @property
     def tail(self) -> str:
         """The end of what it writes."""
@@ -165,6 +149,27 @@ class Program:
                 raise RuntimeError(f"{what}: not within {timeout_s:g} s; log:\n{self.tail}")
             time.sleep(0.1)
         return answer
+
+
+def verified(variables: dict[str, str]) -> dict[str, Any]:
+    """Return what `inspection db verify --json` says, with its exit code.
+
+    Raises:
+        RuntimeError: it says nothing.
+    """
+    done = subprocess.run(
+        [sys.executable, "-m", "inspection", "db", "verify", "--json"],
+        env=variables,
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    if not done.stdout:
+        raise RuntimeError(f"inspection db verify ended with {done.returncode}: {done.stderr}")
+    said: dict[str, Any] = json.loads(done.stdout)
+    return said | {"exit_code": done.returncode}
 
 
 def _kind(process: psutil.Process) -> str | None:

@@ -15,7 +15,7 @@ from inspection.errors import UnavailableError
 from tests.chaos import ledger, servers
 from tests.chaos.load import Load, Shape
 from tests.chaos.memory import Scale
-from tests.chaos.program import Program, environment
+from tests.chaos.program import Program, environment, verified
 from tests.chaos.schedule import Strike, planned
 from tests.integration.alerting.receiver import Receiver
 
@@ -236,7 +236,7 @@ class Storm:
             doubled=doubled,
             telling=telling,
             received=Counter(each.headers["webhook-id"] for each in self._receiver.requests),
-            verified=self._program.verified(),
+            verified=verified(self._program.environment),
             account=account,
             peaks_mb=self._scale.peaks_mb(),
             own_deaths=dict(died - killed),
