@@ -96,8 +96,10 @@ class Recorder:
         for finding in findings:
             camera = cameras[finding.identity.camera]
             entries.append(self._entry(finding, camera, line_of[camera.line], in_force))
+        # What a stranger added under a number that no frame has is dead-lettered, and has no row.
+        ours = [entry for entry in entries if entry.identity.is_possible]
         with self._database.write() as connection:
-            ledger.record(connection, entries, at=self._clock())
+            ledger.record(connection, ours, at=self._clock())
         return entries
 
     def record_drops(self, drops: Mapping[FrameIdentity, Cause]) -> None:

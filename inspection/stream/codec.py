@@ -244,11 +244,14 @@ def _encoded_identity(known: FrameIdentity) -> dict[bytes, bytes]:
 
 
 def _decoded_identity(camera: str, fields: Mapping[bytes, bytes]) -> FrameIdentity:
-    return FrameIdentity(
+    found = FrameIdentity(
         camera=camera,
         sequence_number=_number(fields, b"sequence_number"),
         captured_at=_time(fields, b"captured_at_ms"),
     )
+    if not found.is_possible:
+        raise CodecError(Reason.MALFORMED, f"no frame has the number {found.sequence_number}")
+    return found
 
 
 def _check_schema(fields: Mapping[bytes, bytes]) -> None:
