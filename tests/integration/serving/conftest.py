@@ -165,7 +165,7 @@ class Floor:
 
     @asynccontextmanager
     async def inspector(
-        self, name: str = "inspector-1", **options: Any
+        self, name: str = "inspector-1", *, reclaim_idle_ms: int = 200, **options: Any
     ) -> AsyncIterator[asyncio.Event]:
         """Run an inspector; leaving stops it in an orderly way, and its end sets the event."""
         client = connect_async(self.redis_url, block_ms=BLOCK_MS)
@@ -173,7 +173,7 @@ class Floor:
             self.database, PictureStore(str(self.pictures)), clock=lambda: datetime.now(UTC)
         )
         inspector = Inspector(
-            consumer=Consumer(client, name=name, reclaim_idle_ms=200),
+            consumer=Consumer(client, name=name, reclaim_idle_ms=reclaim_idle_ms),
             scoring=self.replicas,
             recorder=recorder,
             clock=lambda: datetime.now(UTC),
