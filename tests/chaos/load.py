@@ -5,13 +5,11 @@ import json
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from inspection.capture.encoding import encoded_rgb
 from inspection.capture.rendering import Conveyor
@@ -19,6 +17,8 @@ from inspection.domain.line import Encoding
 from inspection.domain.recipe import Recipe
 from inspection.model.detector import Detector
 from tests.tiny import save_tiny
+
+PRODUCT = "metal washer"
 
 #: Different pictures, and their edge; the detector of the tests is as small.
 PICTURES, SIZE_PX = 48, 64
@@ -29,7 +29,6 @@ NG_SHARE = 0.1
 #: Seconds without an NG frame after which an alert is over.
 GROUP_S = 0.5
 
-LIVE = "live"
 WEBHOOK = "receiver"
 
 
@@ -40,8 +39,12 @@ class Shape:
     #: Cameras that read a folder, and the pictures that come into each a second.
     cameras: int = 2
     rate_hz: float = 4.0
-    #: Of the live camera; 0: there is none.
+    #: Cameras that render what they show and cannot wait, and the pictures of each a second.
+    live_cameras: int = 1
     live_rate_hz: float = 4.0
+    #: Pictures each folder holds from the beginning, to be read at the rate; 0: they come one by
+    #: one, and are read as they come.
+    prefilled: int = 0
     overflow: str = "block"
     backlog_limit: int = 256
     ng_share: float = NG_SHARE
@@ -61,19 +64,21 @@ class Load:
         """Render the pictures, make the detector, and find its threshold."""
         source = self.folder / "pictures"
         source.mkdir(parents=True)
-        conveyor = Conveyor(product="metal washer", seed=5, size_px=SIZE_PX, defect_rate=0.3)
+        conveyor = Conveyor(product=PRODUCT, seed=5, size_px=SIZE_PX, defect_rate=0.3)
         images = [conveyor.part(number).image for number in range(PICTURES)]
         for number, image in enumerate(images):
             payload, _ = encoded_rgb(image, encoding=Encoding.PNG, quality=95)
             (source / f"{number:03}.png").write_bytes(payload)
         save_tiny(self.checkpoint, seed=15)
         detector = Detector.load(str(self.checkpoint), device="cpu", threads=1)
-        scored = detector.score(images, [Recipe()] * PICTURES, [None] * PICTURES)
-        scores = [each.score for each in scored]
-        self.threshold = float(np.quantile(scores, 1 - self.shape.ng_share))
+        scored = detector.score(images, [Recipe(product=PRODUCT)] * PICTURES, [None] * PICTURES)
+        self.threshold = between([each.score for each in scored], self.shape.ng_share)
+        self._turn = itertools.cycle(sorted(source.iterdir()))
         for camera in self.cameras:
             (self.folder / camera).mkdir()
             self.fed[camera] = 0
+            for _ in range(self.shape.prefilled):
+                self._put(camera)
 
     @property
     def checkpoint(self) -> Path:
@@ -88,8 +93,8 @@ class Load:
     def configuration(self, webhook: str) -> Path:
         """Write the file that `inspection up` is given."""
         lines = [self._line(camera, self._folder_camera(camera)) for camera in self.cameras]
-        if self.shape.live_rate_hz:
-            lines.append(self._line(LIVE, self._live_camera()))
+        lives = [f"live-{number}" for number in range(self.shape.live_cameras)]
+        lines += [self._line(camera, self._live_camera()) for camera in lives]
         channels = [{"name": WEBHOOK, "kind": "webhook", "url": webhook}]
         path = self.folder / "site.yaml"
         # JSON is YAML.
@@ -109,20 +114,23 @@ class Load:
             thread.join()
 
     def _feed(self, stop: threading.Event) -> None:
-        pictures = itertools.cycle(sorted((self.folder / "pictures").iterdir()))
         begun_s = time.monotonic()
         for number in itertools.count(1):
             for camera in self.cameras:
-                # A link is there whole or not at all.
-                os.link(next(pictures), self.folder / camera / f"{number:07}.png")
-                self.fed[camera] = number
+                self._put(camera)
             if stop.wait(max(0.0, begun_s + number / self.shape.rate_hz - time.monotonic())):
                 return
+
+    def _put(self, camera: str) -> None:
+        number = self.fed[camera] + 1
+        # A link is there whole or not at all.
+        os.link(next(self._turn), self.folder / camera / f"{number:07}.png")
+        self.fed[camera] = number
 
     def _line(self, name: str, camera: dict[str, Any]) -> dict[str, Any]:
         return {
             "name": name,
-            "product": "metal washer",
+            "product": PRODUCT,
             "threshold": self.threshold,
             "rule": {"k": 1, "n": 1, "group_s": GROUP_S},
             "pictures": "ng_and_sample",
@@ -130,12 +138,14 @@ class Load:
         }
 
     def _folder_camera(self, name: str) -> dict[str, Any]:
+        is_paced = bool(self.shape.prefilled)
         return {
             "folder": {
                 "path": str(self.folder / name),
-                "watch": True,
+                "watch": not is_paced,
                 "name_pattern": r"(?P<serial>\d+)\.png",
             },
+            **({"rate_hz": self.shape.rate_hz} if is_paced else {}),
             "overflow": self.shape.overflow,
             "backlog_limit": self.shape.backlog_limit,
         }
@@ -143,7 +153,7 @@ class Load:
     def _live_camera(self) -> dict[str, Any]:
         return {
             "simulated": {
-                "product": "metal washer",
+                "product": PRODUCT,
                 "seed": 5,
                 "size_px": SIZE_PX,
                 "defect_rate": 0.3,
@@ -153,3 +163,12 @@ class Load:
             "overflow": "drop_oldest",
             "backlog_limit": 64,
         }
+
+
+def between(scores: Sequence[float], share: float) -> float:
+    """Return a threshold that about this share of the scores is above, and none is equal to."""
+    ranked = sorted(scores, reverse=True)
+    count = max(1, round(share * len(ranked)))
+    while ranked[count] == ranked[count - 1]:
+        count += 1
+    return (ranked[count] + ranked[count - 1]) / 2

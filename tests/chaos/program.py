@@ -7,7 +7,9 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -79,6 +81,11 @@ class Program:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     process.kill()
             psutil.wait_procs(left, timeout=10)
+            # Killed, Ray leaves its sockets and logs to the next start, which there is not.
+            run_dir = self.folder.absolute() / "data" / "run"
+            ours = f"inspection-ray-{zlib.crc32(str(run_dir).encode()):08x}-*"
+            for folder in Path(tempfile.gettempdir()).glob(ours):
+                shutil.rmtree(folder, ignore_errors=True)
 
     @property
     def log(self) -> Path:
