@@ -5,13 +5,15 @@ PYTEST := .venv/bin/python -m pytest
 # Every worker starts servers of its own; what runs whole lines needs the machine for itself.
 PARALLEL := --numprocesses auto --maxprocesses 4 --dist worksteal
 
-.PHONY: help demo test lint bench clean python system
+.PHONY: help demo test lint bench chaos fuzz clean python system
 
 help:
 	@echo 'make demo   [ARGS="--for 60 --json"]  run simulated lines from camera to alert'
 	@echo 'make test   [ARGS="-k threshold"]     every check and test, on real servers'
 	@echo 'make lint                             the static checks alone'
 	@echo 'make bench                            measure frames per second, latency and memory'
+	@echo 'make chaos  [ARGS="--kills 200"]      kill everything again and again; nothing may be lost'
+	@echo 'make fuzz   [ARGS="--frames 100000"]  send damaged frames; each must get its row'
 	@echo 'make clean                            remove .venv and what tools left behind'
 
 python:
@@ -36,6 +38,12 @@ lint: python
 
 bench: python
 	@$(PYTEST) tests/benchmarks -m benchmark -s --timeout=0 $(ARGS)
+
+chaos: system
+	@.venv/bin/python -m tests.chaos $(ARGS)
+
+fuzz: python
+	@.venv/bin/python -m tests.fuzz $(ARGS)
 
 clean:
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dist build

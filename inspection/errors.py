@@ -3,6 +3,7 @@
 InspectionError
 ├── ConfigurationError     somebody set something that cannot work; exit code 2
 ├── UnavailableError       a server or device does not answer; trying again can help
+├── FullError              the disk has no room left for pictures; inspections go on
 ├── CheckpointError        weights are missing, damaged or do not fit together
 ├── ReferenceMissingError  a detector without adapters was not told what is normal
 ├── DatasetError           a data set is not laid out or readable as expected
@@ -34,6 +35,12 @@ class ConfigurationError(InspectionError):
 
 class UnavailableError(InspectionError):
     """A server does not answer."""
+
+    is_transient = True
+
+
+class FullError(InspectionError):
+    """The disk has no room left for pictures."""
 
     is_transient = True
 
@@ -86,14 +93,22 @@ class CodecError(InspectionError):
 class DeliveryError(InspectionError):
     """The channel did not take the notification.
 
-    `is_permanent` says that trying again cannot help.
+    `is_permanent` says that trying again cannot help, `retry_after_s` when the receiver wants the
+    next attempt, in seconds from now.
     """
 
     is_transient = True
 
-    def __init__(self, message: str | None = None, *, is_permanent: bool) -> None:
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        is_permanent: bool,
+        retry_after_s: float | None = None,
+    ) -> None:
         super().__init__(message)
         self.is_permanent = is_permanent
+        self.retry_after_s = retry_after_s
 
 
 class NotFoundError(InspectionError):

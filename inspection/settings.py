@@ -8,12 +8,14 @@ import os
 import secrets
 from collections.abc import Mapping
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from inspection.domain.evidence import Limits
 from inspection.errors import ConfigurationError
 
 PREFIX = "INSPECTION_"
@@ -75,11 +77,53 @@ class Settings(BaseModel):
         default=None,
         description="Address of a Ray cluster to serve on; unset: a local Ray for this program",
     )
+    webhook_hosts: str | None = Field(
+        default=None,
+        description="Hosts that are not on the public internet and yet may be posted to: names, "
+        "addresses or networks with commas between them; unset: none",
+    )
     entry_limit_mb: float = Field(
         default=32, gt=0, le=512, description="Largest encoded picture that is taken, in MB"
     )
     picture_limit_mp: float = Field(
         default=64, gt=0, le=170, description="Largest picture that is decoded, in megapixels"
+    )
+    dead_letter_mb: float = Field(
+        default=64,
+        gt=0,
+        le=65536,
+        description="Bytes of uninspected frames kept for each camera in its dead-letter stream, "
+        "in MB; the oldest go first",
+    )
+    metrics_address: str | None = Field(
+        default=None,
+        pattern=r"^(\[[0-9A-Fa-f:.]+\]|[^\s:\[\]]+):\d{1,5}$",
+        description="Where the alerter serves /metrics for Prometheus, `127.0.0.1:9464`; "
+        "unset: nowhere",
+    )
+    keep_days: float = Field(
+        default=365, ge=1, le=36_500, description="Days after which rows of inspections go"
+    )
+    keep_ok_days: float = Field(
+        default=30,
+        gt=0,
+        le=36_500,
+        description="Days after which pictures and maps of OK inspections go",
+    )
+    keep_ng_days: float = Field(
+        default=365, gt=0, le=36_500, description="Days after which all other pictures and maps go"
+    )
+    keep_gb: float | None = Field(
+        default=None,
+        gt=0,
+        le=1_000_000,
+        description="What pictures and maps together may have, in GB; unset: what the disk holds",
+    )
+    disk_reserve_gb: float = Field(
+        default=2,
+        ge=0,
+        le=100_000,
+        description="Free space on the disk of the pictures that they never use, in GB",
     )
     log_format: Literal["console", "json"] = Field(
         default="console", description="Log records for people (`console`) or machines (`json`)"
@@ -97,6 +141,23 @@ class Settings(BaseModel):
     def pictures(self) -> str:
         """URL of the picture store, also when none was set."""
         return self.picture_url or str(self.data_dir.absolute() / "pictures")
+
+    @property
+    def allowed_webhook_hosts(self) -> tuple[str, ...]:
+        """The hosts of `webhook_hosts`."""
+        names = (name.strip() for name in (self.webhook_hosts or "").split(","))
+        return tuple(name for name in names if name)
+
+    @property
+    def limits(self) -> Limits:
+        """How long and how much is kept."""
+        return Limits(
+            rows=timedelta(days=self.keep_days),
+            ok_evidence=timedelta(days=self.keep_ok_days),
+            other_evidence=timedelta(days=self.keep_ng_days),
+            budget_bytes=None if self.keep_gb is None else int(self.keep_gb * 2**30),
+            reserve_bytes=int(self.disk_reserve_gb * 2**30),
+        )
 
     @property
     def journals(self) -> Path:

@@ -86,6 +86,19 @@ def postgres_url() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def mosquitto() -> Iterator[servers.Mosquitto]:
+    """A running MQTT broker of this session; tests use topics of their own in it."""
+    with servers.mosquitto_server() as broker, broker.running():
+        yield broker
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> servers.Certificate:
+    """A certificate of `localhost` that only those trust who are told to."""
+    return servers.certificate(tmp_path_factory.mktemp("certificate"), host="localhost")
+
+
+@pytest.fixture(scope="session")
 def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """SQLite file with all tables, to be copied."""
     file = tmp_path_factory.mktemp("template") / "inspection.sqlite"

@@ -9,13 +9,15 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from inspection.domain.alert import Alert, AlertKind, Rule
+from inspection.domain.alert import Alert, AlertKind
+from inspection.domain.channel import Channel
 from inspection.domain.frame import Frame, FrameIdentity
 from inspection.domain.inspection import AnomalyMap, Inspection, Latencies, Verdict
 from inspection.domain.ledger import Cause, Dropped, Inspected, Picture, Reason, Uninspected
 from inspection.domain.line import Camera, Line, Scope, Source, Threshold
 from inspection.domain.reference import LineReference, ReferenceSource
-from inspection.domain.site import Channel, Site
+from inspection.domain.rule import Rule, rule_of, with_defaults
+from inspection.domain.site import Site
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 CHECKPOINT_HASH = "c0ffee" * 10 + "c0de"
@@ -59,7 +61,18 @@ def camera(**changes: Any) -> Camera:
 
 
 def line(**changes: Any) -> Line:
-    return Line(**{"name": "line-1", "product": "washer", "rule": Rule()} | changes)
+    return Line(**{"name": "line-1", "product": "washer"} | changes)
+
+
+def rule(kind: AlertKind = AlertKind.NG, *, name: str | None = None, **settings: Any) -> Rule:
+    """Make a rule; `is_enabled` and the settings of its kind may be named."""
+    is_enabled = settings.pop("is_enabled", True)
+    return rule_of(kind, settings, name=name, is_enabled=is_enabled)
+
+
+def rules(kind: AlertKind = AlertKind.NG, **settings: Any) -> tuple[Rule, ...]:
+    """Make the rules of a line that lists one and leaves the others as they are."""
+    return with_defaults(rule(kind, **settings))
 
 
 def channel(**changes: Any) -> Channel:
@@ -166,9 +179,11 @@ def alert(**changes: Any) -> Alert:
     defaults = {
         "alert_id": 1,
         "line": "line-1",
+        "rule": "ng",
         "kind": AlertKind.NG,
         "opened_at": NOON,
         "frame_count": 1,
+        "opened_count": changes.get("frame_count", 1),
         "last_at": NOON,
         "frame_id": "cam-1/1",
         "summary": "1 NG part on line-1",

@@ -138,6 +138,60 @@ def redis_server(*lines: str, password: str = "") -> Iterator[str]:
             yield url
 
 
+@dataclass(frozen=True, kw_only=True)
+class Mosquitto:
+    """An MQTT broker that can be started, stopped and started again, and forgets meanwhile."""
+
+    port: int
+    folder: Path
+    #: Ends its configuration file.
+    lines: Sequence[str] = ()
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        """Run it until the block ends."""
+        user = pwd.getpwuid(os.getuid()).pw_name  # started by root it would become another
+        settings = (f"user {user}", f"listener {self.port} 127.0.0.1", *self.lines)
+        (self.folder / "mosquitto.conf").write_text("\n".join(settings) + "\n")
+        server = Server(
+            command=[_mosquitto_binary(), "-c", "mosquitto.conf"],
+            folder=self.folder,
+            answers=functools.partial(_accepts, self.port),
+        )
+        with server.running():
+            yield
+
+
+@contextlib.contextmanager
+def mosquitto_server(*lines: str) -> Iterator[Mosquitto]:
+    """Prepare a broker; everybody may use it unless `lines` of its configuration say who."""
+    _mosquitto_binary()
+    with tempfile.TemporaryDirectory(prefix="inspection-mosquitto-") as name:
+        yield Mosquitto(
+            port=free_port(), folder=Path(name), lines=lines or ("allow_anonymous true",)
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Certificate:
+    """A certificate that vouches for itself, and its key: files in PEM."""
+
+    certificate: Path
+    key: Path
+
+
+def certificate(folder: Path, *, host: str) -> Certificate:
+    """Make a certificate for a host name that nobody knows."""
+    if not (binary := shutil.which("openssl")):
+        unavailable("there is no openssl on this machine")
+    made = Certificate(certificate=folder / "certificate.pem", key=folder / "key.pem")
+    command = [binary, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+    command += ["-nodes", "-days", "2", "-subj", f"/CN={host}", "-addext"]
+    command += [f"subjectAltName=DNS:{host}", "-keyout", str(made.key)]
+    subprocess.run([*command, "-out", str(made.certificate)], check=True, capture_output=True)
+    return made
+
+
 @contextlib.contextmanager
 def postgres_server() -> Iterator[str]:
     """Run PostgreSQL from whatever is installed and give the URL of its maintenance database."""
@@ -181,6 +235,19 @@ def postgres_database(server_url: str, name: str, *, template: str = "template1"
         server.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
         yield make_url(server_url).set(database=name).render_as_string(hide_password=False)
         server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _mosquitto_binary() -> str:
+    # Debian keeps it off the PATH of users.
+    found = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
+    return found or unavailable("there is no mosquitto on this machine")
+
+
+def _accepts(port: int) -> bool:
+    with contextlib.suppress(OSError):
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        return True
+    return False
 
 
 def _redis_answers(url: str) -> bool:

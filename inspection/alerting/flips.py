@@ -1,158 +1,144 @@
-"""From a frame in the outbox to an alert, and from calm to its end; one transaction each."""
+"""From frames in the outbox to alerts: taken, joined and opened in one transaction."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import itertools
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Final
 
 from sqlalchemy import Connection
 
-from inspection.alerting import summary
-from inspection.domain.alert import AlertKind, Rule
-from inspection.domain.notification import AlertFrame, Event, Telling
+from inspection.alerting import tellings
+from inspection.alerting.conditions import ng_finding, unjudged_finding
+from inspection.domain.alert import AlertKind
+from inspection.domain.rule import NgCondition
 from inspection.errors import UnavailableError
-from inspection.store import alerts, notifications, outbox
+from inspection.store import openings, outbox, rules
 from inspection.store.database import Database
+from inspection.store.openings import Finding
+from inspection.store.outbox import Taken
+from inspection.store.rules import LineRule
+from inspection.store.shelves import paused_lines
 
-#: How often one frame may lose the race for its alert; to lose a second time, the alert that won
+#: How often frames may lose the race for their alert; to lose a second time, the alert that won
 #: must have been resolved within the same milliseconds.
 RACE_LIMIT: Final = 5
+#: Kinds of rules that frames of a kind belong to; only those of their own kind open alerts.
+_JOINED: Final = {AlertKind.NG: (AlertKind.NG, AlertKind.RATE)}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Grounds:
-    """Why an alert is to be opened."""
+def process(database: Database, ledger_ids: Collection[int], now: datetime) -> int:
+    """Look at frames of the outbox, in one transaction.
 
-    #: Ledger ids of the frames that belong to it, newest first.
-    members: Sequence[int]
-    #: The newest of them.
-    frame: AlertFrame
-    #: One sentence for people.
-    summary: str
+    1. Take them out of the outbox, except those that another worker has taken.
+    2. For each rule of their line and kind: if it has an unresolved alert, they join it.
+    3. Else those that an alert of the rule has told of already need no other, and a paused line
+       opens none.
+    4. The first of the others must give grounds: an NG frame must fulfil the rule.
+    5. If the condition must hold for a time, note since when it does.
+    6. Else open the alert and tell it; the frames after it join. If another worker was first, go
+       back to 2.
 
-
-def process(database: Database, ledger_id: int, now: datetime) -> bool:
-    """Look at one frame of the outbox, in one transaction.
-
-    1. Take it out of the outbox. If another worker has taken it, there is nothing to do.
-    2. A paused line opens no alerts.
-    3. If the line has an unresolved alert of this kind, the frame joins it.
-    4. A frame that an alert has told of already needs no other.
-    5. There must be grounds: an NG frame must fulfil the line's rule.
-    6. Open the alert, with a notification for each channel of the line. If another worker was
-       first, go back to 3.
+    Args:
+        database: where everything is.
+        ledger_ids: of a few lines, whose alerts others cannot change meanwhile.
+        now: by the worker's clock.
 
     Returns:
-        Whether the frame was still in the outbox.
+        How many were still in the outbox.
 
     Raises:
         UnavailableError: the database does not answer, or the race was lost again and again; the
-            frame stays in the outbox.
+            frames stay in the outbox.
     """
     with database.write() as connection:
-        taken = outbox.take(connection, ledger_id)
-        if taken is not None:
-            settle(connection, taken, now)
-        return taken is not None
+        taken = outbox.take(connection, ledger_ids)
+        # In one order, so that workers wait for each other instead of blocking each other.
+        taken.sort(key=lambda each: (each.line_id, each.kind, each.ledger_id))
+        # Of frames that were judged after all nobody needs to be told that they were not.
+        unsettled = [each for each in taken if not _is_redeemed(each)]
+        for _, group in itertools.groupby(unsettled, lambda each: (each.line_id, each.kind)):
+            settle(connection, list(group), now)
+    return len(taken)
 
 
-def settle(connection: Connection, taken: outbox.Taken, now: datetime) -> None:
-    """Run steps 2 to 6 of `process`, in the transaction that has found the reason.
+def settle(connection: Connection, taken: Sequence[Taken], now: datetime) -> None:
+    """Run steps 2 to 6 of `process` for frames of one line and kind, the first recorded first.
 
     Raises:
         UnavailableError: the race was lost again and again; roll back.
     """
-    if taken.is_paused:
-        return
-    for _ in range(RACE_LIMIT):
-        if _is_settled(connection, taken, now):
-            return
-    raise UnavailableError(
-        f"the alert of line {taken.line} was opened and resolved by others {RACE_LIMIT} times "
-        f"while frame {taken.frame.frame_id} was to join it"
-    )
+    kind = taken[0].kind
+    for rule in rules.rules_of_kinds(connection, taken[0].line_id, _JOINED.get(kind, (kind,))):
+        if rule.kind is kind:
+            _follow(connection, rule, taken, now)
+        else:
+            openings.join(connection, rule, taken, now)
 
 
-def resolve_calm(database: Database, now: datetime) -> int:
-    """Resolve the alerts that nothing has joined for long enough, and tell their channels.
-
-    Returns:
-        How many were resolved by this call.
-    """
-    with database.read() as connection:
-        calm = alerts.calm_alerts(connection, now)
-    resolved_count = 0
-    for each in calm:
-        with database.write() as connection:
-            alert = alerts.resolve(connection, each, now)
-            if alert is None:
-                continue
-            telling = Telling(
-                event=Event.RESOLVED,
-                summary=summary.of_calm(alert, group_s=each.rule.group_s),
-                frame=outbox.evidence_of(connection, alert.alert_id, alert.frame_id),
-            )
-            notifications.notify(connection, alert, telling, at=now)
-        resolved_count += 1
-    return resolved_count
-
-
-def stretch(rule: Rule, newest_first: Sequence[bool], position: int) -> slice | None:
-    """Return `rule.n` inspections in a row that fulfil the rule and hold the one at `position`.
+def stretch(condition: NgCondition, newest_first: Sequence[bool], position: int) -> slice | None:
+    """Return `n` inspections in a row that fulfil the condition and hold the one at `position`.
 
     Those that end with it come first. Later ones matter when it was recorded late: a frame of
     another camera may have been judged before it though it was exposed after it.
 
     Args:
-        rule: the line's rule.
+        condition: the line's.
         newest_first: whether each inspection is NG.
         position: place of the one in question.
 
     Returns:
         Their places; None when there are none.
     """
-    for start in range(position, max(position - rule.n, -1), -1):
-        if rule.holds(newest_first[start:]):
-            return slice(start, start + rule.n)
+    for start in range(position, max(position - condition.n, -1), -1):
+        if condition.holds(newest_first[start:]):
+            return slice(start, start + condition.n)
     return None
 
 
-def _is_settled(connection: Connection, taken: outbox.Taken, now: datetime) -> bool:
-    """Run steps 3 to 6; False when another worker opened the alert meanwhile."""
-    if alerts.join(connection, taken, now) is not None or alerts.is_told(connection, taken):
-        return True
-    grounds = _grounds(connection, taken)
-    if grounds is None:
-        return True
-    alert = alerts.open_alert(
-        connection,
-        taken,
-        frame=grounds.frame,
-        members=grounds.members,
-        summary=grounds.summary,
-        at=now,
+def _follow(connection: Connection, rule: LineRule, taken: Sequence[Taken], now: datetime) -> None:
+    for _ in range(RACE_LIMIT):
+        if openings.join(connection, rule, taken, now) is not None:
+            return
+        fresh = openings.untold(connection, rule, taken)
+        if not fresh or rule.line_id in paused_lines(connection, now):
+            return
+        if _is_settled(connection, rule, fresh, now):
+            return
+    raise UnavailableError(
+        f"the alert of line {rule.line} was opened and resolved by others {RACE_LIMIT} times "
+        f"while frame {taken[0].frame.frame_id} was to join it"
     )
-    if alert is None:
-        return False
-    telling = Telling(event=Event.OPENED, summary=alert.summary, frame=grounds.frame)
-    notifications.notify(connection, alert, telling, at=now)
+
+
+def _is_settled(
+    connection: Connection, rule: LineRule, fresh: Sequence[Taken], now: datetime
+) -> bool:
+    """Run steps 4 to 6; False when another worker opened the alert meanwhile."""
+    for place, each in enumerate(fresh):
+        finding = _grounds(connection, rule, each)
+        if finding is None:
+            continue
+        if rule.rule.on_delay_s > 0:
+            openings.arm(connection, rule.rule_id, finding.subject, now)
+            return True
+        alert = openings.open_alert(connection, rule, finding, now)
+        if alert is None:
+            return False
+        tellings.tell_opened(connection, alert, finding.frame, now)
+        if rest := fresh[place + 1 :]:
+            openings.join(connection, rule, rest, now)
+        return True
     return True
 
 
-def _grounds(connection: Connection, taken: outbox.Taken) -> Grounds | None:
-    if taken.kind is not AlertKind.NG:
-        is_drift = taken.kind is AlertKind.DRIFT
-        told = summary.of_drift(taken) if is_drift else summary.of_uninspected(taken)
-        return Grounds(members=[taken.ledger_id], frame=taken.frame, summary=told)
-    near = outbox.around(connection, taken)
-    places = stretch(taken.rule, near.is_ng, near.position)
-    if places is None:
-        return None
-    seen = list(zip(near.ledger_ids[places], near.is_ng[places], strict=True))
-    members = [ledger_id for ledger_id, is_ng in seen if is_ng]
-    newest = outbox.evidence(connection, members[0])
-    return Grounds(
-        members=members,
-        frame=newest,
-        summary=summary.of_ng(taken.line, ng_count=len(members), of_count=len(seen), newest=newest),
-    )
+def _grounds(connection: Connection, rule: LineRule, taken: Taken) -> Finding | None:
+    condition = rule.rule.condition
+    if not isinstance(condition, NgCondition):
+        return unjudged_finding(taken)
+    near = outbox.around(connection, taken, n=condition.n)
+    places = stretch(condition, near.is_ng, near.position)
+    return None if places is None else ng_finding(connection, rule, near, places)
+
+
+def _is_redeemed(taken: Taken) -> bool:
+    return taken.kind is AlertKind.UNINSPECTED and taken.reason is None

@@ -53,14 +53,12 @@ def _go_on(database: Database, watched: Watched, passage: Passage, now: datetime
     with database.write() as connection:
         if not calibrations.withdraw(connection, watched, state, ledger_id, at=now, why=why):
             return
-        taken = outbox.taken_of(
-            connection, ledger_id, line_id=watched.line_id, kind=AlertKind.DRIFT
-        )
+        (taken,) = outbox.taken_of(connection, {ledger_id: AlertKind.DRIFT})
         detail = (
             f"threshold {scope_name(watched.scope)}, version {watched.version}, no longer "
             f"promises at most {100 * watched.false_reject_rate:g} % false rejects: {why}"
         )
-        flips.settle(connection, replace(taken, detail=detail), now)
+        flips.settle(connection, [replace(taken, detail=detail)], now)
     telemetry.logger().warning(
         "promise_withdrawn",
         line=watched.scope.line,

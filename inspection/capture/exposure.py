@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 
 from inspection.domain.frame import MediaType
+from inspection.domain.health import CaptureState
 
 #: Most bytes ever read for one exposure; more than a stream entry may have, so such a frame is
 #: still counted (as dropped, too large) and not held in memory whole.
@@ -12,25 +12,6 @@ PAYLOAD_LIMIT_BYTES = 64 * 2**20
 
 _JPEG = b"\xff\xd8\xff"
 _PNG = b"\x89PNG\r\n\x1a\n"
-
-
-class CaptureState(StrEnum):
-    """What a camera is doing, for people."""
-
-    #: Its process is getting ready.
-    STARTING = "starting"
-    #: Exposures are coming, or would come if there were any.
-    LIVE = "live"
-    #: An exposure cannot be handed over: the stream is full or does not answer.
-    WAITING = "waiting"
-    #: The device, address or folder is gone and tried again and again.
-    RECONNECTING = "reconnecting"
-    #: There is nothing more to come.
-    DRAINED = "drained"
-    #: It cannot work until somebody changes something.
-    FAILED = "failed"
-    #: It was told to stop.
-    STOPPED = "stopped"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,12 +11,12 @@ from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from inspection.capture.exposure import (
     PAYLOAD_LIMIT_BYTES,
-    CaptureState,
     Exposure,
     Pause,
     media_type_of,
 )
 from inspection.capture.pacing import Backoff
+from inspection.domain.health import CaptureState
 from inspection.errors import CaptureError, ConfigurationError
 
 #: Files with these endings are pictures.

@@ -13,6 +13,7 @@ the database know.
 
 import fcntl
 import sqlite3
+import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ from inspection.domain.ledger import Cause, Dropped
 from inspection.errors import ConfigurationError, UnavailableError
 
 #: Version of the tables below, in the file's `user_version`; 0 is a file without tables.
-VERSION = 1
+VERSION = 2
 
 _TABLES = """
 BEGIN IMMEDIATE;
@@ -44,6 +45,15 @@ CREATE TABLE exposure (
 );
 CREATE INDEX exposure_open ON exposure (state) WHERE state <> 'settled';
 PRAGMA user_version = 1;
+COMMIT;
+"""
+#: What version 2 adds: whose journal it is, and what the camera normally sees of each product.
+_OWNER_AND_VIEWS = """
+BEGIN IMMEDIATE;
+ALTER TABLE camera ADD COLUMN owner TEXT NOT NULL DEFAULT '';
+ALTER TABLE camera ADD COLUMN view_accepted_at_ms INTEGER;
+CREATE TABLE view (product TEXT PRIMARY KEY, history TEXT NOT NULL);
+PRAGMA user_version = 2;
 COMMIT;
 """
 # `state <> 'settled'` lets SQLite use the partial index.
@@ -104,6 +114,11 @@ class Journal:
                 connection.execute("PRAGMA synchronous = NORMAL")
                 if _version(connection, path) == 0:
                     connection.executescript(_TABLES)
+                if _version(connection, path) == 1:
+                    connection.executescript(_OWNER_AND_VIEWS)
+                connection.execute(
+                    "UPDATE camera SET owner = ? WHERE owner = ''", (uuid.uuid4().hex,)
+                )
             on_failure.pop_all()
         return cls(connection, camera=camera, path=path, lock=lock)
 
@@ -121,6 +136,40 @@ class Journal:
     def remember_product(self, product: str | None) -> None:
         """Keep `product` for a start at which nobody can be asked."""
         self._rows("UPDATE camera SET product = ?", product)
+
+    @property
+    def owner(self) -> str:
+        """What tells this journal from any other of the same camera."""
+        return str(self._rows("SELECT owner FROM camera")[0][0])
+
+    def view(self, product: str | None) -> str | None:
+        """Return what was kept of the camera's view of `product`, None when nothing was."""
+        rows = self._rows("SELECT history FROM view WHERE product = ?", product or "")
+        return str(rows[0][0]) if rows else None
+
+    def remember_view(self, product: str | None, history: str) -> None:
+        """Keep what the camera normally sees of `product`."""
+        self._rows(
+            "INSERT INTO view VALUES (?, ?) ON CONFLICT DO UPDATE SET history = excluded.history",
+            product or "",
+            history,
+        )
+
+    def forget_views(self, accepted_at: datetime) -> bool:
+        """Forget every view, unless that was done already for what was accepted then.
+
+        Returns:
+            Whether they were forgotten now.
+        """
+        accepted_at_ms = milliseconds(accepted_at)
+        with self._transaction():
+            changed = self._connection.execute(
+                "UPDATE camera SET view_accepted_at_ms = ? WHERE view_accepted_at_ms IS NOT ?",
+                (accepted_at_ms, accepted_at_ms),
+            )
+            if changed.rowcount:
+                self._connection.execute("DELETE FROM view")
+        return changed.rowcount > 0
 
     def resume_from(self, sequence_number: int) -> None:
         """Give no number up to `sequence_number`, which others have seen, again."""

@@ -8,8 +8,9 @@ from urllib.parse import urlsplit
 import cv2
 
 from inspection.capture.encoding import encoded_bgr
-from inspection.capture.exposure import CaptureState, Exposure, Pause
+from inspection.capture.exposure import Exposure, Pause
 from inspection.capture.pacing import Backoff, Pacer
+from inspection.domain.health import CaptureState
 from inspection.domain.line import Encoding
 
 #: How long connecting to a camera, or waiting for its next picture, may take.

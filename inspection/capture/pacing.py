@@ -4,7 +4,8 @@ import random
 from collections.abc import Callable, Iterator
 from time import monotonic as system_monotonic
 
-from inspection.capture.exposure import CaptureState, Exposure, Pause
+from inspection.capture.exposure import Exposure, Pause
+from inspection.domain.health import CaptureState
 
 
 class Pacer:

@@ -7,7 +7,8 @@ from pathlib import Path
 import cv2
 
 from inspection.capture.encoding import encoded_bgr
-from inspection.capture.exposure import CaptureState, Exposure, Pause
+from inspection.capture.exposure import Exposure, Pause
+from inspection.domain.health import CaptureState
 from inspection.domain.line import Encoding
 from inspection.errors import CaptureError
 

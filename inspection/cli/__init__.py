@@ -7,16 +7,21 @@ from collections.abc import Sequence
 import typer
 
 from inspection.cli import (
+    alert,
     capture,
+    channel,
     checkpoint,
     database,
+    deadletter,
     demo,
     doctor,
     evaluate,
+    health,
     history,
     lines,
     processes,
     reference,
+    retention,
     threshold,
     train,
     up,
@@ -30,14 +35,18 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for part in (demo, up, processes, capture, history, doctor, evaluate):
+for part in (demo, up, processes, capture, retention, history, doctor, evaluate):
     part.add_to(app)
 app.add_typer(train.app, name="train")
 app.add_typer(lines.app, name="line")
+app.add_typer(alert.app, name="alert")
 app.add_typer(threshold.app, name="threshold")
+app.add_typer(channel.app, name="channel")
 app.add_typer(database.app, name="db")
+app.add_typer(deadletter.app, name="deadletter")
 app.add_typer(checkpoint.app, name="checkpoint")
 app.add_typer(reference.app, name="reference")
+app.add_typer(health.app, name="health")
 
 
 def main() -> None:

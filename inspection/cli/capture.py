@@ -1,15 +1,18 @@
 """`inspection capture`: the cameras of this machine, each in a child process."""
 
 import sys
+from contextlib import closing
 from typing import Annotated
 
 import typer
 
 from inspection.cli import context
+from inspection.cli.heartbeat import beating
 from inspection.cli.processes import Lifeline
 from inspection.errors import CaptureError, NotFoundError
 from inspection.ingest import watchdog
 from inspection.store import lines
+from inspection.store.database import Database
 
 
 def add_to(app: typer.Typer) -> None:
@@ -22,6 +25,7 @@ def capture(
         list[str] | None, typer.Argument(help="names of cameras; all of them when none is named")
     ] = None,
     *,
+    slot: Annotated[int, typer.Option(help="number of this capture on this machine")] = 0,
     lifeline: Lifeline = False,
 ) -> None:
     """Capture frames of cameras into their streams, until every one has come to its end.
@@ -41,18 +45,23 @@ def capture(
             raise NotFoundError(
                 f"there is no camera {name!r}; there are: {', '.join(known) or 'none'}"
             )
-    report = watchdog.run(
-        [known[name] for name in cameras or known],
-        redis_url=redis_url,
-        database_url=settings.database,
-        journal_dir=settings.journals,
-        stop=stop.is_set,
-        options=watchdog.CaptureOptions(
-            entry_limit_bytes=int(settings.entry_limit_mb * 2**20),
-            log_format=settings.log_format,
-            log_level=settings.log_level,
-        ),
-    )
+    with (
+        closing(Database.open(settings.database)) as database,
+        beating(database, "capture", clock=context.clock, slot=slot) as pulse,
+    ):
+        report = watchdog.run(
+            [known[name] for name in cameras or known],
+            redis_url=redis_url,
+            database_url=settings.database,
+            journal_dir=settings.journals,
+            stop=stop.is_set,
+            options=watchdog.CaptureOptions(
+                entry_limit_bytes=int(settings.entry_limit_mb * 2**20),
+                log_format=settings.log_format,
+                log_level=settings.log_level,
+                turned=pulse.turn_at,
+            ),
+        )
     for name, sentence in report.failed.items():
         sys.stderr.write(f"camera {name}: {sentence}\n")
     if report.failed and not lifeline:

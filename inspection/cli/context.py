@@ -4,7 +4,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from types import FrameType
 
@@ -112,7 +112,7 @@ def pictures(settings: Settings) -> PictureStore:
         ConfigurationError: its address cannot be used.
     """
     try:
-        return PictureStore(settings.pictures)
+        return PictureStore(settings.pictures, reserve_bytes=settings.limits.reserve_bytes)
     except ConfigurationError as error:
         raise ConfigurationError(f"INSPECTION_PICTURE_URL: {error}") from error
 
@@ -167,6 +167,28 @@ def streams(settings: Settings) -> Iterator[redis.Redis]:
             yield client
     finally:
         server.stop()
+
+
+@contextmanager
+def served_metrics(settings: Settings, database: Database) -> Iterator[None]:
+    """Serve `/metrics` while the block runs, if an address for it is set.
+
+    Raises:
+        ConfigurationError: nobody can listen there, or no stream server is known.
+    """
+    if settings.metrics_address is None:
+        yield
+        return
+    from inspection.metrics import InspectionCollector, served
+
+    # Who asks waits ten seconds by default: one attempt more, not three.
+    with connect(redis_url(settings), retries=1) as client, ExitStack() as stack:
+        collector = InspectionCollector(database, client, settings.journals, clock=clock)
+        try:
+            stack.enter_context(served(collector, settings.metrics_address))
+        except ConfigurationError as error:
+            raise ConfigurationError(f"INSPECTION_METRICS_ADDRESS: {error}") from error
+        yield
 
 
 def checked_streams(client: redis.Redis) -> Server:

@@ -11,10 +11,12 @@ from inspection.cli import context, dashboard, output, summary, truth
 from inspection.cli.program import Program, running
 from inspection.cli.site_file import SiteFile
 from inspection.cli.up import finish, watch
-from inspection.domain.alert import Rule
+from inspection.domain.alert import AlertKind
 from inspection.domain.calibration import TooFew, calibrated, needed_count
+from inspection.domain.channel import Channel
 from inspection.domain.line import Camera, Line, OverflowPolicy, PicturePolicy, Scope, Source
-from inspection.domain.site import Channel, Site
+from inspection.domain.rule import rule_of, with_defaults
+from inspection.domain.site import Site
 from inspection.errors import ConfigurationError, InspectionError
 from inspection.settings import Settings, prepare_data_dir
 from inspection.store import calibrations, inspections, references
@@ -121,7 +123,7 @@ def _site(seed: int) -> Site:
         Line(
             name=name,
             product=product,
-            rule=Rule(k=1, n=1, group_s=15),
+            rules=with_defaults(rule_of(AlertKind.NG, {"off_delay_s": 15})),
             pictures=PicturePolicy.NG_AND_SAMPLE,
             learn_count=LEARNT_PARTS,
         )

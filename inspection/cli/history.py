@@ -98,10 +98,9 @@ def show(
 
 def _heatmap(connection: Connection, row: HistoryRow, settings: Settings, opacity: float) -> bytes:
     # What draws takes longer to load than the whole history to list.
-    from inspection.cli.heatmap import drawn
-    from inspection.store.maps import get_map
+    from inspection.cli.heatmap import drawn, map_of
 
-    anomaly_map = get_map(connection, row.inspection_id)
+    anomaly_map = map_of(connection, row)
     return drawn(row, anomaly_map, context.pictures(settings), opacity=opacity)
 
 
@@ -133,6 +132,8 @@ def _whole(row: HistoryRow) -> dict[str, Any]:
         "inference_ms": row.inference_ms,
         "latency_ms": row.latency_ms,
         "picture": None if row.picture is None else row.picture.sha256,
+        "picture_gone": row.picture_gone,
+        "map_gone": row.map_gone,
         "recorded_at": row.recorded_at.isoformat(timespec="milliseconds"),
     }
 

@@ -1,22 +1,24 @@
 """`inspection line`: what stands on the floor and what it is making."""
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from inspection.cli import context, output
+from inspection.cli import context, output, rule, shelf
 from inspection.cli.calibrate import calibrate
+from inspection.cli.duration import end_of
 from inspection.cli.site_file import create_missing, read_site_file
 from inspection.domain.calibration import Promise
 from inspection.domain.line import Camera, Line, Threshold
 from inspection.domain.recipe import LineRecipe, Recipe
 from inspection.errors import ConfigurationError
-from inspection.store import calibrations, lines, recipes, thresholds
+from inspection.store import calibrations, lines, recipes, shelves, thresholds
+from inspection.store.shelves import Silence
 
 app = typer.Typer(help="Lines, their cameras, and what they are making.", no_args_is_help=True)
 app.command()(calibrate)
+app.add_typer(rule.app, name="rule")
 
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
 
@@ -57,7 +59,7 @@ def list_(*, as_json: AsJson = False) -> None:
 
 @app.command()
 def show(line: str, *, as_json: AsJson = False) -> None:
-    """Show one line: product, alert rule, cameras, thresholds and what they promise, recipes.
+    """Show one line: product, alert rules, cameras, thresholds and what they promise, recipes.
 
     Example: inspection line show washers
     """
@@ -68,7 +70,9 @@ def show(line: str, *, as_json: AsJson = False) -> None:
         in_force = thresholds.list_thresholds(connection, line=line)
         promises = calibrations.promises(connection, [t.threshold_id for t in in_force])
         told = recipes.list_recipes(connection, line=line)
+        shelved = shelves.list_shelves(connection, context.clock(), line)
     shown = _described(found, cameras) | {
+        "shelved": [shelf.row_of(each) for each in shelved],
         "thresholds": [_limit(t, promises.get(t.threshold_id)) for t in in_force],
         "recipes": [_told(recipe) for recipe in told],
     }
@@ -84,6 +88,38 @@ def make(line: str, product: str) -> None:
     settings = context.begin("line")
     with context.opened_database(settings) as database, database.write() as connection:
         lines.make(connection, line, product, at=context.clock(), by=output.person())
+
+
+@app.command()
+def pause(
+    line: str,
+    *,
+    reason: Annotated[str, typer.Option(help="why, for the history")],
+    lasts: Annotated[
+        str | None, typer.Option("--for", help="how long, such as 30min, 8h or 2d")
+    ] = None,
+) -> None:
+    """Open no alerts of a line until it is resumed, or the time is over; inspections go on.
+
+    Example: inspection line pause washers --for 8h --reason "new tool is run in"
+    """
+    settings = context.begin("line")
+    now = context.clock()
+    until_at = None if lasts is None else end_of(lasts, now)
+    silence = Silence(at=now, by=output.person(), reason=reason, until_at=until_at)
+    with context.opened_database(settings) as database, database.write() as connection:
+        shelves.pause(connection, line, silence)
+
+
+@app.command()
+def resume(line: str) -> None:
+    """Open alerts of a paused line again.
+
+    Example: inspection line resume washers
+    """
+    settings = context.begin("line")
+    with context.opened_database(settings) as database, database.write() as connection:
+        shelves.resume(connection, line, at=context.clock(), by=output.person())
 
 
 @app.command()
@@ -168,10 +204,9 @@ def _described(line: Line, cameras: list[Camera]) -> dict[str, Any]:
     return {
         "line": line.name,
         "product": line.product,
-        "rule": asdict(line.rule),
+        "rules": [rule.row_of(each) for each in line.rules],
         "pictures": line.pictures.value,
         "sample_rate": line.sample_rate,
-        "is_paused": line.is_paused,
         "learn": line.learn_count,
         "cameras": [
             {"camera": c.name, "station": c.station, "source": c.source.kind} for c in cameras

@@ -6,8 +6,10 @@ import shutil
 import signal
 import socket
 import tempfile
+import threading
 import time
 import zlib
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -15,9 +17,11 @@ import psutil
 import typer
 
 from inspection.cli import context, orphans, weights
+from inspection.cli.heartbeat import beating
 from inspection.errors import UnavailableError
 from inspection.settings import Settings, prepare_ray
 from inspection.store.database import Database
+from inspection.stream.connection import connect
 from inspection.telemetry import logger
 
 Lifeline = Annotated[
@@ -32,6 +36,9 @@ REPLICAS_S = 300.0
 
 #: Frames an inspector holds per replica: its batches, filled twice.
 WINDOW_PER_REPLICA = 48
+
+#: How long a look at the cameras that is under way is waited for at the end, in seconds.
+FAREWELL_S = 2.0
 
 #: A frame nobody has acknowledged for so long is taken over by another inspector.
 RECLAIM_IDLE_MS = 60_000
@@ -77,10 +84,7 @@ def serve(*, lifeline: Lifeline = False) -> None:
         )
         settings.ray_address_file.write_text(f"{os.getpid()} {address}")
         logger().info("replicas_ready", replicas=settings.replicas, threads=threads)
-        while not stop.wait(TEND_S):
-            if settings.ray_address is None:
-                below = psutil.Process().children(recursive=True)
-                orphans.remember(settings.run_dir / "ray.pids", below)
+        _tend_ray(settings, stop)
     finally:
         settings.ray_address_file.unlink(missing_ok=True)
         if settings.ray_address is None:
@@ -102,10 +106,10 @@ def inspector(
     prepare_ray(settings)
     redis_url = context.redis_url(settings)
     with context.opened_database(settings, is_supervised=lifeline) as database:
-        asyncio.run(_inspect(settings, database, redis_url, name=f"{socket.gethostname()}-{slot}"))
+        asyncio.run(_inspect(settings, database, redis_url, slot=slot))
 
 
-async def _inspect(settings: Settings, database: Database, redis_url: str, *, name: str) -> None:
+async def _inspect(settings: Settings, database: Database, redis_url: str, *, slot: int) -> None:
     from inspection.serving import application
     from inspection.serving.inspector import BLOCK_MS, Inspector
     from inspection.serving.recorder import Recorder
@@ -117,6 +121,7 @@ async def _inspect(settings: Settings, database: Database, redis_url: str, *, na
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    name = f"{socket.gethostname()}-{slot}"
     client = connect_async(redis_url, block_ms=BLOCK_MS)
     inspector = Inspector(
         consumer=Consumer(
@@ -124,6 +129,7 @@ async def _inspect(settings: Settings, database: Database, redis_url: str, *, na
             name=name,
             reclaim_idle_ms=RECLAIM_IDLE_MS,
             entry_limit_bytes=int(settings.entry_limit_mb * 2**20),
+            dead_letter_bytes=int(settings.dead_letter_mb * 2**20),
         ),
         scoring=RayScoring(application.handle()),
         recorder=Recorder(database, context.pictures(settings), clock=context.clock),
@@ -132,23 +138,55 @@ async def _inspect(settings: Settings, database: Database, redis_url: str, *, na
     )
     logger().info("inspector_ready", name=name)
     try:
-        await inspector.run(stop)
+        with beating(database, "inspector", clock=context.clock, slot=slot) as pulse:
+            await inspector.run(stop, turned=pulse.turn)
     finally:
         await client.aclose()
 
 
-def alerter(*, lifeline: Lifeline = False) -> None:
-    """Open alerts when a line's condition flips, and deliver them, until stopped.
+def alerter(
+    *,
+    slot: Annotated[int, typer.Option(help="number of this alerter on this machine")] = 0,
+    lifeline: Lifeline = False,
+) -> None:
+    """Watch over cameras, open alerts when a line's condition flips, and deliver them.
 
     Example: INSPECTION_DATABASE_URL=postgresql://… inspection alerter
     """
     settings = context.begin("alerter", has_lifeline=lifeline)
     from inspection.alerting import worker
+    from inspection.alerting.outbound import Outbound
+    from inspection.alerting.watch import CameraWatch
 
     stop = context.stop_on_signals()
-    with context.opened_database(settings, is_supervised=lifeline) as database:
+    outbound = Outbound(webhook_hosts=settings.allowed_webhook_hosts)
+    with (
+        context.opened_database(settings, is_supervised=lifeline) as database,
+        context.served_metrics(settings, database),
+        connect(context.redis_url(settings), retries=0) as client,
+        beating(database, "alerter", clock=context.clock, slot=slot) as pulse,
+    ):
+        watch = CameraWatch(database, client, clock=context.clock)
+        # A thread of its own: what a server that does not answer costs must not hold up alerts.
+        cameras = threading.Thread(target=watch.run, args=[stop], name="cameras", daemon=True)
+        cameras.start()
         logger().info("alerter_ready")
-        worker.run(database, clock=context.clock, stop=stop)
+        worker.run(database, clock=context.clock, stop=stop, turned=pulse.turn, outbound=outbound)
+        cameras.join(FAREWELL_S)
+
+
+def _tend_ray(settings: Settings, stop: threading.Event) -> None:
+    """Write the processes of our own Ray down, again and again, until `stop` is set."""
+    # Replicas need no database: only the heartbeat does, and it waits an outage out.
+    with (
+        closing(Database.open(settings.database)) as database,
+        beating(database, "serve", clock=context.clock) as pulse,
+    ):
+        while not stop.wait(TEND_S):
+            pulse.turn()
+            if settings.ray_address is None:
+                below = psutil.Process().children(recursive=True)
+                orphans.remember(settings.run_dir / "ray.pids", below)
 
 
 def _ray_folder(settings: Settings) -> Path:

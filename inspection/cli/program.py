@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 import redis
 
 from inspection.accounting import accounts, total
-from inspection.capture.exposure import CaptureState
 from inspection.cli import context, weights
 from inspection.cli.site_file import SiteFile, create_missing
 from inspection.cli.supervisor import Part, Supervisor
+from inspection.domain.health import CaptureState
 from inspection.domain.ledger import Account
 from inspection.errors import UnavailableError
 from inspection.settings import Settings, child_environment, prepare_ray
@@ -20,7 +20,7 @@ from inspection.store import lines
 from inspection.store.database import Database
 from inspection.stream.connection import connect
 from inspection.stream.embedded import EmbeddedServer
-from inspection.stream.producer import state
+from inspection.stream.state import state
 from inspection.telemetry import logger
 
 #: The processes that inspect, in the order they are started.
@@ -28,6 +28,7 @@ PARTS = (
     Part(name="serve", arguments=("serve",)),
     Part(name="inspector", arguments=("inspector",), follows="serve"),
     Part(name="alerter", arguments=("alerter",)),
+    Part(name="keeper", arguments=("keeper",)),
 )
 
 #: Started where a line learns references from its stream.
@@ -37,6 +38,9 @@ CAPTURE = Part(name="capture", arguments=("capture",), may_end=True)
 
 #: Draining is given up when nothing has moved for so many seconds.
 STANDSTILL_S = 180.0
+
+#: Seconds until a Valkey that could not start is tried again.
+REVIVAL_S = 2.0
 
 #: Seconds between two looks at what is left.
 DRAIN_LOOK_S = 0.3
@@ -55,6 +59,8 @@ class Program:
     supervisor: Supervisor
     embedded: EmbeddedServer | None
     _account: Account = field(default_factory=Account)
+    #: When a Valkey that could not start is tried again, by the monotonic clock.
+    _revival_due_s: float = 0.0
 
     def capture(self) -> None:
         """Start the cameras."""
@@ -72,9 +78,19 @@ class Program:
             InspectionError: a process cannot be kept running.
         """
         if self.embedded is not None and not self.embedded.is_running:
-            logger().warning("process_died", name="valkey")
-            self.embedded.start()
+            self._revive(self.embedded)
         self.supervisor.tend()
+
+    def _revive(self, valkey: EmbeddedServer) -> None:
+        """Start a dead Valkey again; one that cannot start for now is tried again later."""
+        if time.monotonic() < self._revival_due_s:
+            return
+        logger().warning("process_died", name="valkey")
+        try:
+            valkey.start()
+        except UnavailableError as error:
+            logger().warning("process_failed", name="valkey", why=str(error))
+            self._revival_due_s = time.monotonic() + REVIVAL_S
 
     @property
     def is_captured(self) -> bool:
@@ -178,7 +194,7 @@ def running(
         supervisor.environment = child_environment(settings, redis_url=redis_url)
         with database.read() as connection:
             learns = any(line.learn_count for line in lines.list_lines(connection))
-        names = (CAPTURE.name, LEARNER.name, "inspector", "alerter", "serve")
+        names = (CAPTURE.name, LEARNER.name, "inspector", "alerter", "keeper", "serve")
         stack.callback(supervisor.stop, *names)
         for part in (*PARTS, LEARNER) if learns else PARTS:
             supervisor.start(part)

@@ -8,6 +8,7 @@ import typer
 from sqlalchemy import Connection
 
 from inspection.cli import context, good_parts, output
+from inspection.cli.heartbeat import beating
 from inspection.cli.processes import Lifeline, ray_address
 from inspection.domain.recipe import recipe_in_force
 from inspection.domain.reference import LineReference, ReferencePlace
@@ -198,7 +199,8 @@ def learn(*, lifeline: Lifeline = False) -> None:
             clock=context.clock,
         )
         logger().info("learner_ready")
-        learning.run(stop)
+        with beating(database, "learner", clock=context.clock) as pulse:
+            learning.run(stop, turned=pulse.turn)
 
 
 def _places(

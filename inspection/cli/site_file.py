@@ -4,6 +4,8 @@ lines:
   - name: tiles
     product: magnetic tile          # words for the text encoder
     rule: {k: 2, n: 10}             # alert when 2 of the last 10 parts are NG
+    rules:                          # further rules; a listed kind replaces its default
+      - {kind: rate, window_s: 3600, expected_rate: 0.01}
     pictures: all                   # all | ng_and_sample | none
     threshold: 0.7                  # first threshold; the database wins after that
     learn: 64                       # reference from the first 64 frames of a product and station
@@ -16,6 +18,7 @@ lines:
             folder: {path: pictures/tiles, recursive: true}
 channels:
   - {name: hook, kind: webhook, url: "https://example.org/hook", secret: whsec_...}
+  - {name: floor, kind: mqtt, host: broker.example.org, events: [opened, resolved]}
 """
 
 from collections import Counter
@@ -33,7 +36,7 @@ from inspection.cli import context
 from inspection.cli.site_format import CameraBlock, FileBlock, complaint
 from inspection.domain.line import Camera, Line, OverflowPolicy, Scope
 from inspection.domain.recipe import Recipe
-from inspection.domain.site import Channel, Site
+from inspection.domain.site import Site
 from inspection.errors import ConfigurationError
 from inspection.store import lines, recipes, thresholds
 
@@ -120,7 +123,7 @@ def _site(file: FileBlock, *, root: Path) -> SiteFile:
             Line(
                 name=line.name,
                 product=line.product,
-                rule=line.rule.rule(),
+                rules=line.all_rules(),
                 pictures=line.pictures,
                 sample_rate=line.sample_rate,
                 learn_count=line.learn,
@@ -131,16 +134,7 @@ def _site(file: FileBlock, *, root: Path) -> SiteFile:
             for station in line.stations
             for camera in station.cameras
         ]
-    channels = [
-        Channel(
-            name=channel.name,
-            kind=channel.kind,
-            url=channel.url,
-            secret=channel.secret,
-            lines=None if channel.lines is None else tuple(channel.lines),
-        )
-        for channel in file.channels
-    ]
+    channels = [channel.channel(root) for channel in file.channels]
     site = Site(lines=tuple(found), cameras=tuple(cameras), channels=tuple(channels))
     _check_use(site)
     return SiteFile(
@@ -172,6 +166,7 @@ def _camera(camera: CameraBlock, *, line: str, station: str, root: Path) -> Came
 def _check_use(site: Site) -> None:
     """Refuse what would fail only when it is used, in another process."""
     from inspection.alerting.channels import opened
+    from inspection.alerting.outbound import PUBLIC
     from inspection.capture.source import open_source
 
     for camera in site.cameras:
@@ -181,7 +176,7 @@ def _check_use(site: Site) -> None:
             raise ConfigurationError(f"camera {camera.name!r}: {error}") from error
     known = [line.name for line in site.lines]
     for channel in site.channels:
-        opened(channel, clock=context.clock)
+        opened(channel, clock=context.clock, outbound=PUBLIC).close()
         for line in channel.lines or ():
             if line not in known:
                 raise ConfigurationError(

@@ -1,8 +1,9 @@
 """What may stand in a configuration file: every key with its type, range and default."""
 
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -14,16 +15,18 @@ from pydantic import (
     model_validator,
 )
 
-from inspection.domain.alert import Rule
+from inspection.cli.channel_format import ChannelBlock
+from inspection.domain.alert import AlertKind
 from inspection.domain.line import Encoding, OverflowPolicy, PicturePolicy, Source
 from inspection.domain.recipe import Recipe, checked_defects
+from inspection.domain.rule import Rule, check_names, rule_of, with_defaults
 from inspection.errors import ConfigurationError
 
 #: What people call a product; databases and encoders take no control characters.
 ProductName = Annotated[str, Field(pattern=r"^ *[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$")]
 
 #: Keys whose values may hold passwords; complaints do not repeat them.
-_PRIVATE = ("rtsp", "url", "secret")
+_PRIVATE = ("rtsp", "url", "secret", "password")
 
 
 class Block(BaseModel):
@@ -123,7 +126,7 @@ class StationBlock(Block):
 
 
 class RuleBlock(Block):
-    """When an alert is opened."""
+    """When NG parts open an alert, in short."""
 
     k: int = 1
     n: int = Field(default=1, le=100_000)
@@ -131,15 +134,46 @@ class RuleBlock(Block):
 
     @model_validator(mode="after")
     def _can_hold(self) -> "RuleBlock":
-        try:
-            self.rule()
-        except ConfigurationError as error:
-            raise ValueError(str(error)) from error
+        _checked(self.rule)
         return self
 
     def rule(self) -> Rule:
         """Return what it says."""
-        return Rule(k=self.k, n=self.n, group_s=self.group_s)
+        return rule_of(AlertKind.NG, {"k": self.k, "n": self.n, "off_delay_s": self.group_s})
+
+
+class ListedRuleBlock(Block):
+    """A rule of any kind; what is left out has the default of its kind."""
+
+    kind: AlertKind
+    name: str | None = None
+    enabled: bool = True
+    k: int = 1
+    n: int = Field(default=1, le=100_000)
+    window_s: float = Field(default=0, le=31_536_000)
+    expected_rate: float = 0
+    confidence: float = 0
+    least_count: int = 1
+    blocks: int = 1
+    limit_s: float = 0
+    on_delay_s: float = Field(default=0, le=31_536_000)
+    off_delay_s: float = Field(default=0, le=31_536_000)
+    repeat_s: float | None = None
+    escalate_after_s: float | None = None
+
+    @model_validator(mode="after")
+    def _can_hold(self) -> "ListedRuleBlock":
+        _checked(self.rule)
+        return self
+
+    def rule(self) -> Rule:
+        """Return what it says."""
+        settings = {
+            key: getattr(self, key)
+            for key in type(self).model_fields
+            if key in self.model_fields_set - {"kind", "name", "enabled"}
+        }
+        return rule_of(self.kind, settings, name=self.name, is_enabled=self.enabled)
 
 
 class RecipeBlock(Block):
@@ -166,13 +200,26 @@ class LineBlock(Block):
 
     name: str
     product: ProductName | None = None
-    rule: RuleBlock = RuleBlock()
+    rule: RuleBlock | None = None
+    rules: list[ListedRuleBlock] = Field(default_factory=list)
     pictures: PicturePolicy = PicturePolicy.NG_AND_SAMPLE
     sample_rate: float = Field(default=0.05, ge=0, le=1)
     threshold: float | None = Field(default=None, allow_inf_nan=False)
     learn: int = Field(default=0, ge=0, le=1_000)
     recipes: list[RecipeBlock] = Field(default_factory=list)
     stations: list[StationBlock] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _has_rules_with_names(self) -> "LineBlock":
+        if self.rule is not None and any(listed.kind is AlertKind.NG for listed in self.rules):
+            raise ValueError("`rule` is a rule of kind ng in short; give it there or in `rules`")
+        _checked(lambda: check_names(self.all_rules()))
+        return self
+
+    def all_rules(self) -> tuple[Rule, ...]:
+        """Return its rules: the defaults, except where it lists others of the kind."""
+        short = [] if self.rule is None else [self.rule.rule()]
+        return with_defaults(*short, *(listed.rule() for listed in self.rules))
 
     @field_validator("recipes")
     @classmethod
@@ -185,16 +232,6 @@ class LineBlock(Block):
         return value
 
 
-class ChannelBlock(Block):
-    """Where alerts are sent."""
-
-    name: str
-    kind: Literal["log", "webhook"]
-    url: str | None = None
-    secret: str | None = None
-    lines: list[str] | None = None
-
-
 class FileBlock(Block):
     """A whole configuration file."""
 
@@ -203,10 +240,11 @@ class FileBlock(Block):
 
 
 #: What stands below a key.
-_BLOCKS: dict[str, type[Block]] = {
+_BLOCKS: dict[str, type[BaseModel]] = {
     "": FileBlock,
     "lines": LineBlock,
     "rule": RuleBlock,
+    "rules": ListedRuleBlock,
     "recipes": RecipeBlock,
     "stations": StationBlock,
     "cameras": CameraBlock,
@@ -243,6 +281,14 @@ def complaint(error: ValidationError) -> str:
 
 def _keys(block: str) -> str:
     return ", ".join(_BLOCKS[block].model_fields)
+
+
+def _checked(make: Callable[[], object]) -> None:
+    """Turn a complaint of the domain into one of the format."""
+    try:
+        make()
+    except ConfigurationError as error:
+        raise ValueError(str(error)) from error
 
 
 def _absolute(root: Path, path: Path) -> Path:

@@ -37,6 +37,7 @@ class Summary:
                 "uninspected": account.uninspected_count,
                 "dropped": account.dropped_count,
                 "in_flight": account.in_flight,
+                "missing": account.missing_count,
                 "alerts": self.alert_count,
                 "frames_per_second": round(self.frames_per_second, 2),
                 "latency_ms": {
@@ -52,7 +53,7 @@ def summarise(database: Database, account: Account) -> Summary:
     """Put the figures of everything in the database together with an account."""
     with database.read() as connection:
         latency = inspections.latency_summary(connection)
-        alert_count = len(alerts.list_alerts(connection))
+        alert_count = alerts.counts(connection).total
     return Summary(
         account=account,
         alert_count=alert_count,

@@ -20,7 +20,8 @@ from inspection.telemetry import logger
 #: A child that dies sooner than this after its start is failing, not merely dead.
 SOON_S = 10.0
 
-#: So many failing starts in a row end the whole program.
+#: So many failing starts in a row end the whole program, but only of a part that never worked: a
+#: plant must outlast servers that are away for hours and processes that are killed in a row.
 FAILURE_LIMIT = 8
 
 #: First and longest wait before a dead child is started again, in seconds; it doubles.
@@ -57,6 +58,8 @@ class Child:
     process: subprocess.Popen[bytes]
     started_s: float
     failures: int = 0
+    #: It, or a predecessor, has lived longer than a failing start does.
+    has_worked: bool = False
     has_ended: bool = False
     #: When it is started again, after it died.
     due_s: float | None = None
@@ -109,6 +112,7 @@ class Supervisor:
             process=process,
             started_s=time.monotonic(),
             failures=before.failures if before else 0,
+            has_worked=before is not None and before.has_worked,
         )
         logger().info("process_started", name=part.name, pid=process.pid)
         self._remember()
@@ -118,13 +122,16 @@ class Supervisor:
 
         Raises:
             ConfigurationError: a child cannot work as it is configured.
-            InspectionError: a child fails again and again.
+            InspectionError: a child that has never worked fails again and again.
         """
         for child in list(self.children.values()):
             if self.children.get(child.part.name) is not child:
                 continue  # restarted a moment ago, with the part it follows
             code = child.process.poll()
-            if code is None or child.has_ended:
+            if code is None:
+                child.has_worked |= time.monotonic() - child.started_s >= SOON_S
+                continue
+            if child.has_ended:
                 continue
             if code == 0 and child.part.may_end:
                 child.has_ended = True
@@ -166,7 +173,7 @@ class Supervisor:
         is_soon = time.monotonic() - child.started_s < SOON_S
         child.failures = child.failures + 1 if is_soon else 1
         logger().warning("process_died", name=name, code=code, failures=child.failures)
-        if child.failures > FAILURE_LIMIT:
+        if child.failures > FAILURE_LIMIT and not child.has_worked:
             raise InspectionError(
                 f"{name} failed {FAILURE_LIMIT} times in a row; the end of its log:\n"
                 + "\n".join(tail)

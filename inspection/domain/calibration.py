@@ -166,6 +166,22 @@ def rate_bound(above_count: int, of_count: int, *, confidence: float) -> float:
     return high
 
 
+def is_exceeded(above_count: int, of_count: int, *, rate: float, confidence: float) -> bool:
+    """Say whether so many of so many are more than a rate explains: the exact binomial test.
+
+    Args:
+        above_count: how many were met.
+        of_count: of how many.
+        rate: at which they are expected, between 0 and 1.
+        confidence: so many or more would be met with a probability of at most 1 less this; more
+            than 0.5.
+    """
+    # No more than expected is as probable as not. It also keeps the sum of terms short.
+    if above_count <= of_count * rate:
+        return False
+    return _is_kept(of_count - above_count, of_count, 1 - rate, confidence)
+
+
 def _most_above(count: int, rate: float, confidence: float) -> int:
     """Return how many of `count` good scores may be above the threshold; none always may."""
     # More than this are not so improbable (Hoeffding's inequality).

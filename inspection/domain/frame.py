@@ -6,6 +6,9 @@ from typing import Literal, Self
 
 from inspection.errors import CodecError
 
+#: Highest number a frame can have: beyond it the server of the streams cannot count exactly.
+LAST_SEQUENCE_NUMBER = 2**53
+
 MediaType = Literal["image/jpeg", "image/png", "application/octet-stream"]
 
 
@@ -27,6 +30,11 @@ class FrameIdentity:
         """Refuse a time without zone: it would be stored as another moment."""
         if self.captured_at.tzinfo is None:
             raise CodecError("malformed", f"the frame's time {self.captured_at} has no time zone")
+
+    @property
+    def is_possible(self) -> bool:
+        """Whether a camera can have given this number; entries of strangers may have any."""
+        return 1 <= self.sequence_number <= LAST_SEQUENCE_NUMBER
 
     @property
     def frame_id(self) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from inspection.domain.evidence import Gone
 from inspection.domain.frame import Frame, FrameIdentity
 from inspection.domain.inspection import AnomalyMap, Inspection
 
@@ -44,6 +45,8 @@ class Reason(StrEnum):
     SCORE = "score"
     #: The reference it must be scored with is missing, damaged or of another checkpoint.
     REFERENCE = "reference"
+    #: Its camera gave its sequence number before, to another exposure.
+    REPEATED_NUMBER = "repeated_number"
 
 
 class Cause(StrEnum):
@@ -80,6 +83,8 @@ class Inspected:
     anomaly_map: AnomalyMap
     #: None when the line's policy keeps no picture of it.
     picture: Picture | None = None
+    #: Why there is none though the policy keeps it.
+    picture_gone: Gone | None = None
 
     @property
     def identity(self) -> FrameIdentity:
@@ -98,6 +103,10 @@ class Uninspected:
     #: None when only the identity is left of it.
     frame: Frame | None = None
     picture: Picture | None = None
+    #: Bytes of its payload, however damaged; None when there is no entry left to keep.
+    size_bytes: int | None = None
+    #: Why there is none though the line's policy keeps it.
+    picture_gone: Gone | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,11 +121,20 @@ class Dropped:
 Entry = Inspected | Uninspected | Dropped
 
 
+def outcome_of(entry: Entry) -> tuple[Outcome, str | None, str | None]:
+    """Return the outcome of a frame, why it is not inspected, and the same for people."""
+    if isinstance(entry, Inspected):
+        return Outcome.INSPECTED, None, None
+    if isinstance(entry, Uninspected):
+        return Outcome.UNINSPECTED, entry.reason.value, entry.detail
+    return Outcome.DROPPED, entry.cause.value, None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Account:
     """What became of the frames of one camera, or of several added together."""
 
-    #: Identities given.
+    #: Frames that were given an identity.
     accepted: int = 0
     inspected: int = 0
     #: Counts by reason.

@@ -1,13 +1,13 @@
 """What stands on the floor and how it is set: line, station, camera, product, threshold."""
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Literal
 
-from inspection.domain.alert import Rule
+from inspection.domain.rule import DEFAULT_RULES, Rule, check_names
 from inspection.errors import ConfigurationError
 
 #: Names are used in Redis keys, file names and addresses.
@@ -107,15 +107,19 @@ class Line:
     name: str
     #: Product being made now; None when nobody said.
     product: str | None = None
-    #: When to open an alert.
-    rule: Rule = field(default_factory=Rule)
+    #: When to open alerts, and how these behave.
+    rules: tuple[Rule, ...] = DEFAULT_RULES
     pictures: PicturePolicy = PicturePolicy.NG_AND_SAMPLE
     #: Of OK frames, the share whose picture is kept under `ng_and_sample`, 0 to 1.
     sample_rate: float = 0.05
-    #: No alerts are opened; inspections go on.
-    is_paused: bool = False
     #: First frames of each product and station that a reference is learnt from; 0: none.
     learn_count: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse rules that cannot be named."""
+        for rule in self.rules:
+            checked_name(rule.name, thing="rule")
+        check_names(self.rules)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -28,6 +28,8 @@ class Event(StrEnum):
     #: Nobody acknowledged it for too long.
     ESCALATED = "escalated"
     RESOLVED = "resolved"
+    #: Nothing: somebody tries whether the channel works.
+    TEST = "test"
 
 
 class Delivery(StrEnum):
@@ -36,8 +38,19 @@ class Delivery(StrEnum):
     #: It was not tried yet, is being tried, or will be tried again.
     WAITING = "waiting"
     DELIVERED = "delivered"
-    #: It will not be tried again.
+    #: It will not be tried again, unless somebody asks for it.
     FAILED = "failed"
+
+
+class Failure(StrEnum):
+    """Why a notification has failed."""
+
+    #: It was refused in a way that trying again does not change.
+    PERMANENT = "permanent"
+    #: Every attempt was refused.
+    EXHAUSTED = "exhausted"
+    #: Its last attempt ended with its worker, which could not say what came of it.
+    ABANDONED = "abandoned"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +102,9 @@ class Notification:
     created_at: datetime
     #: Attempts made so far, the present one included.
     attempt_count: int
+    #: It fails after so many; more than usual when somebody had a failed one tried again.
+    attempt_limit: int = ATTEMPT_LIMIT
+    #: 0 for a test.
     alert_id: int
     line: str
     kind: AlertKind
@@ -99,10 +115,28 @@ class Notification:
     resolved_at: datetime | None
     #: Frames that belonged to the alert at that moment.
     frame_count: int
-    #: Frame the alert was opened for: `camera/sequence_number`.
-    frame_id: str
+    #: What the alert is about besides its line, such as a camera; None for the line itself.
+    subject: str | None = None
+    #: Frame the alert was opened for: `camera/sequence_number`; None when it was not for a frame.
+    frame_id: str | None
     #: That frame; None when nothing but its id is left of it.
     frame: AlertFrame | None
+
+    @property
+    def is_last_attempt(self) -> bool:
+        """Whether it fails when this attempt is refused."""
+        return self.attempt_count >= self.attempt_limit
+
+    def delay_s(self, *, jitter: float, asked_s: float | None = None) -> float:
+        """Return how many seconds to wait for the next attempt.
+
+        Args:
+            jitter: where in its range the wait lies, 0 (shortest) to 1 (longest).
+            asked_s: what the receiver asked for; kept within `LONGEST_DELAY_S`.
+        """
+        first = self.attempt_limit - ATTEMPT_LIMIT
+        wait = delay_s(max(self.attempt_count - first, 1), jitter=jitter)
+        return max(wait, min(asked_s or 0.0, LONGEST_DELAY_S))
 
 
 def delay_s(attempt_count: int, *, jitter: float) -> float:

@@ -1,35 +1,11 @@
 """Everything a configuration file can describe: lines, their cameras, and where alerts are sent."""
 
 from collections import Counter
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass
 
+from inspection.domain.channel import Channel
 from inspection.domain.line import Camera, Line, checked_name
 from inspection.errors import ConfigurationError
-
-ChannelKind = Literal["log", "webhook"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Channel:
-    """Where alerts are sent."""
-
-    #: Unique in the installation.
-    name: str
-    kind: ChannelKind
-    #: Webhook: the address that receives a signed POST.
-    url: str | None = None
-    #: Webhook: shared secret of Standard Webhooks, `whsec_…`; never logged.
-    secret: str | None = field(default=None, repr=False)
-    #: Only alerts of these lines; None for all.
-    lines: tuple[str, ...] | None = None
-
-    def __post_init__(self) -> None:
-        """Refuse a webhook nobody could deliver to."""
-        if self.kind == "webhook" and not (self.url or "").startswith(("http://", "https://")):
-            raise ConfigurationError(
-                f"channel {self.name!r}: a webhook needs `url`, an http:// or https:// address"
-            )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,6 +5,7 @@ list of processes; everything else comes over the inherited socket.
 """
 
 import os
+import socket
 import sys
 from collections.abc import Callable
 from contextlib import closing
@@ -13,16 +14,18 @@ from multiprocessing.connection import Connection
 
 from cv2.utils.logging import LOG_LEVEL_SILENT, setLogLevel
 
-from inspection.capture.exposure import CaptureState
 from inspection.capture.journal import Journal
 from inspection.capture.live import FFMPEG_OPTIONS
 from inspection.capture.source import open_source
+from inspection.domain.health import CaptureState
 from inspection.errors import CaptureError, ConfigurationError, InspectionError
 from inspection.ingest.camera import CameraCapture
 from inspection.ingest.link import WatchdogLink
 from inspection.ingest.message import Beat, Work
 from inspection.ingest.outlet import Outlet
+from inspection.ingest.recovery import Recovery
 from inspection.stream.connection import connect
+from inspection.stream.ownership import Owner
 from inspection.stream.producer import Producer
 from inspection.telemetry import configure_logs, logger
 
@@ -76,6 +79,7 @@ def capture(work: Work, link: WatchdogLink, *, clock: Callable[[], datetime]) ->
             overflow=camera.overflow,
             backlog_limit=camera.backlog_limit,
             entry_limit_bytes=work.entry_limit_bytes,
+            owner=Owner(journal=journal.owner, host=socket.gethostname()),
         )
         outlet = Outlet(camera, producer=producer, journal=journal, link=link, clock=clock)
         outlet.say(CaptureState.STARTING, work.restart_reason)
@@ -87,6 +91,7 @@ def capture(work: Work, link: WatchdogLink, *, clock: Callable[[], datetime]) ->
             journal=journal,
             outlet=outlet,
             link=link,
+            recovery=Recovery(camera, clock=clock),
         )
         try:
             camera_capture.run(ledger_sequence_number=work.ledger_sequence_number)

@@ -7,7 +7,7 @@ from multiprocessing.connection import Connection
 from time import monotonic, sleep
 from typing import Protocol
 
-from inspection.capture.exposure import CaptureState
+from inspection.domain.health import CaptureState
 from inspection.ingest.message import Beat, Making
 
 #: Least time between two beats that are no news, in seconds.

@@ -1,11 +1,18 @@
-"""What every line is making, read from the database in the background."""
+"""What the database says to cameras, read in the background: above all what lines are making."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 
-from inspection.errors import ConfigurationError, UnavailableError
+from sqlalchemy import Connection
+
+from inspection.domain.line import Camera
+from inspection.errors import ConfigurationError, NotFoundError, UnavailableError
+from inspection.ingest.message import Making
 from inspection.store.database import Database
+from inspection.store.ledger import last_sequence_number
 from inspection.store.lines import list_lines
+from inspection.store.views import accepted_views
 from inspection.telemetry import logger
 
 #: Seconds between two looks.
@@ -19,17 +26,30 @@ class Products:
     to say so, and cameras must not wait for it.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, cameras: Sequence[Camera]) -> None:
         self._database = database
+        self._cameras = cameras
         self._products: Mapping[str, str | None] = {}
+        self._accepted: Mapping[str, datetime] = {}
+        self._numbers: Mapping[str, int] = {}
         self._stop = threading.Event()
         self._is_answering = True
         self._thread = threading.Thread(target=self._watch, name="products", daemon=True)
 
     @property
-    def by_line(self) -> Mapping[str, str | None]:
-        """Products by line; a line nobody could be asked about is not in it."""
-        return self._products
+    def numbers(self) -> Mapping[str, int]:
+        """Highest numbers in the ledger by camera, as first heard; empty until then."""
+        return self._numbers
+
+    def making(self, camera: Camera) -> Making | None:
+        """Return what was last heard for this camera; None when nobody could be asked."""
+        if camera.line not in self._products:
+            return None
+        return Making(
+            product=self._products[camera.line],
+            view_accepted_at=self._accepted.get(camera.name),
+            ledger_sequence_number=self._numbers.get(camera.name),
+        )
 
     def look(self) -> None:
         """Read the database now; what was heard last stands while it does not answer.
@@ -39,13 +59,16 @@ class Products:
         """
         try:
             with self._database.read() as connection:
-                self._products = {line.name: line.product for line in list_lines(connection)}
+                products = {line.name: line.product for line in list_lines(connection)}
+                accepted = accepted_views(connection)
+                numbers = self._numbers or _ledger_numbers(connection, self._cameras)
         except UnavailableError as error:
             if self._is_answering:
                 logger().warning("database_unavailable", why=str(error))
             self._is_answering = False
         else:
             self._is_answering = True
+            self._numbers, self._accepted, self._products = numbers, accepted, products
 
     def start(self) -> None:
         """Look again and again."""
@@ -63,3 +86,13 @@ class Products:
                 if self._is_answering:
                     logger().error("database_unavailable", why=str(error))
                 self._is_answering = False
+
+
+def _ledger_numbers(connection: Connection, cameras: Sequence[Camera]) -> Mapping[str, int]:
+    numbers = {}
+    for camera in cameras:
+        try:
+            numbers[camera.name] = last_sequence_number(connection, camera.name)
+        except NotFoundError:
+            numbers[camera.name] = 0
+    return numbers

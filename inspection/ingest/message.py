@@ -5,19 +5,24 @@ process sends `Beat`. When the watchdog's end closes, the camera's process is an
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
-from inspection.capture.exposure import CaptureState
+from inspection.domain.health import CaptureState
 from inspection.domain.line import Camera
 from inspection.telemetry import LogFormat
 
 
 @dataclass(frozen=True, kw_only=True)
 class Making:
-    """What the camera's line is making from now on."""
+    """What the database says from now on, above all what the camera's line is making."""
 
     #: None when nobody has said.
     product: str | None
+    #: Since when what the camera sees is as it should be, as somebody said; None: nobody did.
+    view_accepted_at: datetime | None = None
+    #: Highest number of the camera in the ledger when it was first asked.
+    ledger_sequence_number: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,15 +5,18 @@ from contextlib import contextmanager, suppress
 from datetime import datetime
 from time import monotonic
 
-from inspection.capture.exposure import CaptureState
 from inspection.capture.journal import Journal
 from inspection.capture.pacing import Backoff
 from inspection.domain.frame import EntryId, Frame, FrameIdentity
+from inspection.domain.health import CaptureState
 from inspection.domain.ledger import Cause
 from inspection.domain.line import Camera, OverflowPolicy
-from inspection.errors import UnavailableError
+from inspection.domain.view import View
+from inspection.errors import ConfigurationError, UnavailableError
+from inspection.ingest.condition import Condition
 from inspection.ingest.link import Link
 from inspection.ingest.message import Beat
+from inspection.stream.ownership import taken_by
 from inspection.stream.producer import Admission, Producer
 from inspection.telemetry import logger
 
@@ -24,7 +27,7 @@ STOP_S = 5.0
 ROOM_FIRST_S, ROOM_LIMIT_S = 0.005, 0.05
 
 #: Seconds between two reports to the stream's server that say the same, and between any two.
-REPORT_S, REPORT_LEAST_S = 5.0, 0.5
+REPORT_S, REPORT_LEAST_S = 2.0, 0.5
 
 #: Seconds after a failure for which the server is left alone: a time-out for every frame would
 #: hold up a camera that cannot wait.
@@ -67,7 +70,30 @@ class Outlet:
         self._absence: str | None = None
         self._away_until_s = 0.0
         self._may_have_drops = True
-        self._reported: tuple[CaptureState, float] | None = None
+        self._is_owner = False
+        self._said: Beat | None = None
+        self._reported: tuple[CaptureState, View, float] | None = None
+        self.condition = Condition(camera, host=producer.ownership.host)
+
+    @property
+    def patience_s(self) -> float:
+        """Seconds after which another machine that still has the camera is left alone."""
+        return self._producer.ownership.patience_s
+
+    def claim(self) -> str | None:
+        """Take the camera; return the name of the machine that has it, None when it is ours.
+
+        Nothing is reported before, and nobody's drops are told.
+
+        Raises:
+            UnavailableError: the server does not answer.
+        """
+        with self._noted_absence():
+            host = self._producer.ownership.claim()
+            self._is_owner = host is None
+            if self._is_owner and self._said is not None:
+                self._report(self._said)
+        return host
 
     def last_entry(self) -> EntryId | None:
         """Return the newest id ever given in the stream, None when there is no stream.
@@ -105,22 +131,31 @@ class Outlet:
         self._may_have_drops = True
 
     def say(self, state: CaptureState, detail: str = "") -> Beat:
-        """Tell the watchdog at once, and the stream's server now and then, what is going on."""
+        """Tell the watchdog at once, and the stream's server now and then, what is going on.
+
+        Raises:
+            ConfigurationError: another machine captures the camera.
+        """
         beat = Beat(state=state, detail=detail, accepted_count=self._journal.last_sequence_number)
+        self._said = beat
         self._link.beat(beat)
         now_s = monotonic()
-        if now_s >= self._away_until_s and self._is_report_due(state, now_s):
+        is_due = self._is_owner and now_s >= self._away_until_s
+        if is_due and self._is_report_due(state, now_s):
             with suppress(UnavailableError), self._noted_absence():
                 self._report(beat)
         return beat
 
     def last_word(self, state: CaptureState, detail: str = "") -> Beat:
         """Tell everybody for the last time, with drops that are still to be told."""
-        beat = self.say(state, detail)
+        beat = Beat(state=state, detail=detail, accepted_count=self._journal.last_sequence_number)
+        self._link.beat(beat)
         try:
-            while self._may_have_drops:
+            while self._is_owner and self._may_have_drops:
                 self._tell_drops()
-            self._report(beat)
+            if self._is_owner:
+                self._report(beat)
+                self._producer.ownership.release()
         except UnavailableError as error:
             logger().warning("report_kept", camera=self._camera.name, why=str(error))
         return beat
@@ -149,9 +184,16 @@ class Outlet:
             # A camera that waits for room does not send its picture again and again.
             if self._is_full and not self._producer.has_room():
                 return Admission.FULL
-            admission = self._producer.add(frame)
+            admission = self._added(frame)
         self._is_full = admission is Admission.FULL
         return admission
+
+    def _added(self, frame: Frame) -> Admission:
+        try:
+            return self._producer.add(frame)
+        except ConfigurationError:
+            self._is_owner = False
+            raise
 
     def _tell_drops(self) -> None:
         if not self._may_have_drops:
@@ -184,9 +226,13 @@ class Outlet:
     def _is_report_due(self, state: CaptureState, now_s: float) -> bool:
         if self._reported is None:
             return True
-        before, before_s = self._reported
-        return now_s - before_s >= (REPORT_S if state is before else REPORT_LEAST_S)
+        before, view, before_s = self._reported
+        is_same = state is before and self.condition.view.state is view.state
+        return now_s - before_s >= (REPORT_S if is_same else REPORT_LEAST_S)
 
     def _report(self, beat: Beat) -> None:
-        self._reported = beat.state, monotonic()
-        self._producer.report(beat.state.value, beat.detail, self._clock())
+        self._reported = beat.state, self.condition.view, monotonic()
+        host = self._producer.report(self.condition.state(beat, self._clock()))
+        if host is not None:
+            self._is_owner = False
+            raise taken_by(host, self._camera.name)

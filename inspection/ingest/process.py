@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from time import monotonic
 
-from inspection.capture.exposure import CaptureState
 from inspection.capture.pacing import Backoff
+from inspection.domain.health import CaptureState
 from inspection.ingest.message import Beat, Making, Work
 from inspection.telemetry import logger
 

@@ -6,19 +6,18 @@ others do not notice.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass, field
 from multiprocessing.connection import wait
 from pathlib import Path
 from time import sleep
 
 from inspection.domain.line import Camera
-from inspection.errors import NotFoundError, UnavailableError
+from inspection.errors import UnavailableError
 from inspection.ingest.making import Products
-from inspection.ingest.message import Making, Work
+from inspection.ingest.message import Work
 from inspection.ingest.process import CameraProcess, Times
 from inspection.store.database import Database
-from inspection.store.ledger import last_sequence_number
 from inspection.stream.codec import ENTRY_LIMIT_BYTES
 from inspection.stream.connection import check_server, connect
 from inspection.telemetry import LogFormat, logger
@@ -37,6 +36,8 @@ class CaptureOptions:
     log_format: LogFormat = "console"
     log_level: str = "info"
     times: Times = field(default_factory=Times)
+    #: Told each time all processes have been looked after: identities given so far.
+    turned: Callable[[int], None] = lambda _accepted_count: None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,14 +77,14 @@ def run(
     options = options or CaptureOptions()
     _check_stream(redis_url)
     with closing(Database.open(database_url)) as database:
-        products = Products(database)
-        numbers = _ledger_numbers(database, products, cameras)
+        products = Products(database, cameras)
+        products.look()
         works = [
             Work(
                 camera=camera,
                 redis_url=redis_url,
                 journal_dir=journal_dir,
-                ledger_sequence_number=numbers.get(camera.name),
+                ledger_sequence_number=products.numbers.get(camera.name),
                 entry_limit_bytes=options.entry_limit_bytes,
                 log_format=options.log_format,
                 log_level=options.log_level,
@@ -93,7 +94,7 @@ def run(
         processes = {work.camera: CameraProcess(work, options.times) for work in works}
         products.start()
         try:
-            _watch(processes, products, stop)
+            _watch(processes, products, stop, options.turned)
         finally:
             products.stop()
             for process in processes.values():
@@ -109,16 +110,20 @@ def run(
 
 
 def _watch(
-    processes: Mapping[Camera, CameraProcess], products: Products, stop: Callable[[], bool]
+    processes: Mapping[Camera, CameraProcess],
+    products: Products,
+    stop: Callable[[], bool],
+    turned: Callable[[int], None],
 ) -> None:
     while not all(process.is_over for process in processes.values()):
         if stop():
             for process in processes.values():
                 process.stop()
         for camera, process in processes.items():
-            if camera.line in products.by_line:
-                process.tell(Making(product=products.by_line[camera.line]))
+            if (making := products.making(camera)) is not None:
+                process.tell(making)
             process.tend()
+        turned(sum(process.accepted_count for process in processes.values()))
         heard = [process.connection for process in processes.values() if process.connection]
         if heard:
             wait(heard, LOOK_S)
@@ -132,19 +137,3 @@ def _check_stream(redis_url: str) -> None:
             check_server(client)
         except UnavailableError as error:
             logger().warning("stream_unavailable", why=str(error))
-
-
-def _ledger_numbers(
-    database: Database, products: Products, cameras: Sequence[Camera]
-) -> Mapping[str, int]:
-    """Return the highest numbers in the ledger; empty when the database does not answer."""
-    numbers = {}
-    products.look()
-    # What `look` has said about a database that does not answer need not be said again.
-    with suppress(UnavailableError), database.read() as connection:
-        for camera in cameras:
-            try:
-                numbers[camera.name] = last_sequence_number(connection, camera.name)
-            except NotFoundError:
-                numbers[camera.name] = 0
-    return numbers

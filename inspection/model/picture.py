@@ -10,9 +10,11 @@ Rules, so that the same bytes always mean the same pixels:
 """
 
 import io
+import math
 import struct
 import warnings
 import zlib
+from collections.abc import Iterator
 from contextlib import suppress
 
 import numpy as np
@@ -41,6 +43,8 @@ _DECODING_ERRORS = (
     struct.error,
     zlib.error,
 )
+#: Pixels that are converted at once.
+_BAND_PIXELS_COUNT = 1_000_000
 _MAX_12_BITS = 4095
 _MAX_16_BITS = 65535
 
@@ -102,19 +106,48 @@ def _upright(image: Image.Image) -> Image.Image:
 
 
 def _rgb(image: Image.Image) -> NDArray[np.uint8]:
-    if image.mode.startswith("I") or image.mode == "F":
-        grey = _scaled_grey(np.asarray(image), is_float=image.mode == "F")
-        return np.repeat(grey[..., None], 3, axis=2)
+    """Convert band by band: a picture of the largest size has hundreds of megabytes as it is."""
+    pixels = np.empty((image.height, image.width, 3), np.uint8)
+    is_deep = image.mode.startswith("I") or image.mode == "F"
+    highest = _highest(image) if is_deep else 0.0
+    for top, band in _bands(image):
+        rows = slice(top, top + band.height)
+        if is_deep:
+            grey = np.rint(np.asarray(band).astype(np.float64) * (255 / highest))
+            pixels[rows] = grey.astype(np.uint8)[..., None]
+        else:
+            pixels[rows] = _shallow_rgb(band)
+    return pixels
+
+
+def _bands(image: Image.Image) -> Iterator[tuple[int, Image.Image]]:
+    """Give the picture from top to bottom, each band with its first row."""
+    rows = max(1, _BAND_PIXELS_COUNT // image.width)
+    for top in range(0, image.height, rows):
+        yield top, image.crop((0, top, image.width, min(top + rows, image.height)))
+
+
+def _shallow_rgb(image: Image.Image) -> NDArray[np.uint8]:
     if image.has_transparency_data:
         image = image.convert("RGBA")
         white = Image.new("RGBA", image.size, (255, 255, 255, 255))
         image = Image.alpha_composite(white, image)
-    return np.array(image.convert("RGB"))
+    return np.asarray(image.convert("RGB"))
 
 
-def _scaled_grey(values: NDArray[np.generic], *, is_float: bool) -> NDArray[np.uint8]:
-    numbers = values.astype(np.float64)
-    highest = 1.0 if is_float else _MAX_12_BITS if numbers.max() <= _MAX_12_BITS else _MAX_16_BITS
-    if not np.isfinite(numbers).all() or numbers.min() < 0 or numbers.max() > highest:
+def _highest(image: Image.Image) -> float:
+    """Return the value that stands for white.
+
+    Raises:
+        PictureError: a value is below black or above white, or is no number.
+    """
+    least, most = 0.0, 0.0
+    for _, band in _bands(image):
+        values = np.asarray(band)
+        is_finite = bool(np.isfinite(values).all())
+        least = min(least, float(values.min())) if is_finite else -math.inf
+        most = max(most, float(values.max())) if is_finite else math.inf
+    highest = 1.0 if image.mode == "F" else _MAX_12_BITS if most <= _MAX_12_BITS else _MAX_16_BITS
+    if least < 0 or most > highest:
         raise PictureError("unsupported", "the grey values are outside 16 bits, or 0 to 1 as float")
-    return np.asarray(np.rint(numbers * (255 / highest)), dtype=np.uint8)
+    return highest

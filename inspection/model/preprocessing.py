@@ -13,6 +13,8 @@ from inspection.model.backbone import Normalisation
 
 def resize(image: NDArray[np.uint8], size_px: int) -> NDArray[np.uint8]:
     """Return a picture ``(H, W, 3)`` as a square, bilinear with antialiasing."""
+    if image.shape[:2] == (size_px, size_px):
+        return image
     square = Image.fromarray(image).resize((size_px, size_px), Image.Resampling.BILINEAR)
     return np.array(square)
 

@@ -24,8 +24,9 @@ from inspection.domain.inspection import Latencies
 from inspection.domain.ledger import Reason
 from inspection.errors import CodecError, UnavailableError
 from inspection.serving.floor import Floor
-from inspection.serving.patience import BACKOFF_S, Outage, sleep
+from inspection.serving.patience import BACKOFF_S, Outage, is_over, sleep
 from inspection.serving.recorder import Finding, Judged, Recorder, Unjudged
+from inspection.serving.redrive import Redrive
 from inspection.serving.request import Outcome, Refused, Request
 from inspection.serving.scoring import Scoring, probe
 from inspection.serving.supply import Supply
@@ -52,6 +53,9 @@ ALONE_LIMIT = 3
 
 #: Seconds between looks at cameras, recipes and references, at drops, and at stale deliveries.
 FLOOR_S, DROPS_S, RECLAIM_S = 1.0, 0.5, 5.0
+
+#: Seconds between looks for dead letters to be inspected again, and for bytes nobody needs.
+REDRIVE_S, SWEEP_S = 1.0, 2.0
 
 #: Drops recorded in one transaction at most.
 DROPS_COUNT = 256
@@ -82,8 +86,15 @@ class Inspector:
         self._window = Window(frames_limit=window_frames, bytes_limit=WINDOW_BYTES)
         # Frames are taken by whole calls: with room for one or two, calls would be as small.
         self._least_room = min(CALL_FRAMES, window_frames)
+        self._redrive = Redrive(
+            recorder.database, consumer.dead_letters, name=consumer.name, clock=clock
+        )
         self._writer = Writer(
-            consumer=consumer, recorder=recorder, window=self._window, clock=clock
+            consumer=consumer,
+            recorder=recorder,
+            redrive=self._redrive,
+            window=self._window,
+            clock=clock,
         )
         self._floor = Floor()
         self._prepared: set[str] = set()
@@ -92,13 +103,20 @@ class Inspector:
         self._group = asyncio.TaskGroup()
         self._stop = asyncio.Event()
 
-    async def run(self, stop: asyncio.Event) -> None:
+    async def run(
+        self, stop: asyncio.Event, *, turned: Callable[[int], None] = lambda _count: None
+    ) -> None:
         """Inspect until `stop` is set, then finish what is under way.
+
+        Args:
+            stop: ends the work.
+            turned: told how many frames were settled, each time the work comes round.
 
         Raises:
             UnavailableError: no replica has answered a probe for `outage_limit`.
         """
         self._stop = stop
+        self._writer.turned = turned
         finished = asyncio.Event()
         try:
             async with asyncio.TaskGroup() as group:
@@ -119,10 +137,15 @@ class Inspector:
             self._group.create_task(self._repeat(self._refresh_floor, FLOOR_S, stop))
             self._group.create_task(self._repeat(self._move_drops, DROPS_S, stop))
             self._group.create_task(self._repeat(self._reclaim, RECLAIM_S, stop))
+            self._group.create_task(self._repeat(self._take_up_letters, REDRIVE_S, stop))
+            self._group.create_task(self._repeat(self._redrive.sweep, SWEEP_S, stop))
 
     async def _read(self, stop: asyncio.Event) -> None:
         outage = Outage("stream")
-        while not stop.is_set():
+        while not is_over(stop):
+            # What is held must be settled before it counts as a turn of the work.
+            if self._window.is_empty:
+                self._writer.turned(0)
             if self._suspects or not self._floor.cameras or self._window.room < self._least_room:
                 await self._window.change(timeout_s=BACKOFF_S)
                 continue
@@ -174,7 +197,10 @@ class Inspector:
             self._writer.put(
                 delivery,
                 Unjudged(
-                    identity=delivery.identity, reason=Reason(error.reason), detail=str(error)
+                    identity=delivery.identity,
+                    reason=Reason(error.reason),
+                    detail=str(error),
+                    size_bytes=delivery.payload_bytes,
                 ),
             )
             return None
@@ -206,7 +232,7 @@ class Inspector:
     async def _recover(self, stop: asyncio.Event) -> None:
         """Retry suspects one at a time, once the replicas answer again."""
         answered_at = self._clock()
-        while not stop.is_set():
+        while not is_over(stop):
             if not self._suspects or self._calls:
                 answered_at = self._clock()
                 await self._window.change(timeout_s=BACKOFF_S)
@@ -242,7 +268,7 @@ class Inspector:
         self, chore: Callable[[], Awaitable[None]], every_s: float, stop: asyncio.Event
     ) -> None:
         outage = Outage(chore.__name__.strip("_"))
-        while not stop.is_set():
+        while not is_over(stop):
             try:
                 await chore()
             except UnavailableError as error:
@@ -258,6 +284,11 @@ class Inspector:
         """Take over what other inspectors, or replies that were lost, left behind."""
         if self._floor.cameras and self._window.room and not self._suspects:
             self._admit(await self._consumer.reclaim(self._floor.cameras))
+
+    async def _take_up_letters(self) -> None:
+        """Inspect dead letters again that somebody asked for, beside the frames that come."""
+        room = 0 if self._suspects or not self._floor.cameras else self._window.room // 2
+        self._admit(await self._redrive.take(limit=room))
 
     async def _move_drops(self) -> None:
         """Write the rows of frames that capture dropped."""

@@ -61,12 +61,19 @@ class Learning:
         self._learners: dict[ReferencePlace, Learner] = {}
         self._published: dict[ReferencePlace, str] = {}
 
-    def run(self, stop: threading.Event, *, poll_s: float = 1.0) -> None:
+    def run(
+        self,
+        stop: threading.Event,
+        *,
+        poll_s: float = 1.0,
+        turned: Callable[[], None] = lambda: None,
+    ) -> None:
         """Learn until `stop` is set; whatever does not answer is waited for.
 
         Args:
             stop: ends the work.
             poll_s: how often to look when there is nothing to do, in seconds.
+            turned: told each time a round has come to its end, whether well or not.
         """
         trouble: type[Exception] | None = None
         wait_s = poll_s
@@ -82,6 +89,7 @@ class Learning:
                 if trouble is not None:
                     logger().info("learner_recovered")
                 trouble, wait_s = None, 0.0 if is_busy else poll_s
+            turned()
             stop.wait(wait_s)
 
     def round(self) -> bool:

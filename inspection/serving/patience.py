@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import TypeVar
 
 from inspection.errors import UnavailableError
@@ -15,10 +16,20 @@ BACKOFF_S = 0.5
 
 async def sleep(seconds: float, stop: asyncio.Event) -> None:
     """Wait so many seconds, or until `stop`."""
-    try:
-        await asyncio.wait_for(stop.wait(), seconds)
-    except TimeoutError:
-        return
+    # Not wait_for, which before Python 3.12 may swallow a cancellation that comes with its end.
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+
+
+def is_over(stop: asyncio.Event) -> bool:
+    """Say whether to end: asked to, or cancelled while a library was waiting that swallowed it.
+
+    redis-py now and then goes on after a cancellation; a task that never noticed would keep its
+    group, and so its process, for ever.
+    """
+    task = asyncio.current_task()
+    return stop.is_set() or (task is not None and task.cancelling() > 0)
 
 
 class Outage:

@@ -1,18 +1,27 @@
 """From answers to rows: judge by the threshold in force, keep the picture, write the ledger."""
 
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from inspection.domain.evidence import Gone
 from inspection.domain.frame import Frame, FrameIdentity
 from inspection.domain.inspection import Inspection, Latencies, Verdict, judge
 from inspection.domain.ledger import Cause, Dropped, Entry, Inspected, Picture, Reason, Uninspected
 from inspection.domain.line import Camera, Line, PicturePolicy, Threshold, threshold_in_force
-from inspection.errors import InspectionError, UnavailableError
+from inspection.errors import FullError, InspectionError, UnavailableError
 from inspection.serving.floor import Floor
 from inspection.serving.request import Scored
-from inspection.store import ledger, lines, recipes, references, thresholds
+from inspection.store import (
+    dead_letters,
+    ledger,
+    lines,
+    recipes,
+    redriving,
+    references,
+    thresholds,
+)
 from inspection.store.database import Database
 from inspection.store.pictures import PictureStore
 from inspection.telemetry import logger
@@ -34,6 +43,11 @@ class Judged:
         """The frame's identity."""
         return self.frame.identity
 
+    @property
+    def kept_bytes(self) -> int:
+        """Bytes of its payload."""
+        return len(self.frame.payload)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Unjudged:
@@ -43,6 +57,13 @@ class Unjudged:
     reason: Reason
     detail: str
     frame: Frame | None = None
+    #: Bytes of the payload when there is no frame; None when there is no entry left to keep.
+    size_bytes: int | None = None
+
+    @property
+    def kept_bytes(self) -> int | None:
+        """Bytes of its payload; None when there is no entry left to keep."""
+        return self.size_bytes if self.frame is None else len(self.frame.payload)
 
 
 Finding = Judged | Unjudged
@@ -57,6 +78,7 @@ class Recorder:
         self._database = database
         self._pictures = pictures
         self._clock = clock
+        self._is_full = False
 
     def floor(self) -> Floor:
         """Return the cameras whose frames are to be inspected, recipes and references in force.
@@ -82,22 +104,59 @@ class Recorder:
         with self._database.read() as connection:
             return references.reference_file(connection, content_hash)
 
-    def record(self, findings: Sequence[Finding]) -> list[Entry]:
+    @property
+    def database(self) -> Database:
+        """Where findings are written."""
+        return self._database
+
+    def record(self, findings: Sequence[Finding]) -> list[Entry | None]:
         """Judge and write findings; those that already have a row change nothing.
+
+        Returns:
+            How each frame stands in the ledger; None when it has a row of another outcome.
 
         Raises:
             UnavailableError: the database does not answer; nothing was written.
         """
+        entries = self._entries(findings)
+        # What a stranger added under a number that no frame has is dead-lettered, and has no row.
+        ours = [entry for entry in entries if entry.identity.is_possible]
+        with self._database.write() as connection:
+            standing = iter(ledger.record(connection, ours, at=self._clock()).standing)
+        return [next(standing) if entry.identity.is_possible else entry for entry in entries]
+
+    def redrive(self, findings: Mapping[int, Finding]) -> dict[int, Inspected | Uninspected]:
+        """Judge and write findings about dead letters, by row id of the letter.
+
+        Returns:
+            What was written; letters that others have settled meanwhile are left out.
+
+        Raises:
+            UnavailableError: the database does not answer; nothing was written.
+        """
+        entries = dict(zip(findings, self._entries(list(findings.values())), strict=True))
+        with self._database.write() as connection:
+            settled = redriving.settle(connection, entries, at=self._clock())
+        return {letter_id: entries[letter_id] for letter_id in sorted(settled)}
+
+    def note_gone(self, identities: Collection[FrameIdentity]) -> None:
+        """Write down that the bytes of dead letters are not kept any more.
+
+        Raises:
+            UnavailableError: the database does not answer; nothing was written.
+        """
+        with self._database.write() as connection:
+            dead_letters.note_gone(connection, [one for one in identities if one.is_possible])
+
+    def _entries(self, findings: Sequence[Finding]) -> list[Inspected | Uninspected]:
         with self._database.read() as connection:
             cameras = {camera.name: camera for camera in lines.list_cameras(connection)}
             line_of = {line.name: line for line in lines.list_lines(connection)}
             in_force = thresholds.list_thresholds(connection)
-        entries: list[Entry] = []
+        entries: list[Inspected | Uninspected] = []
         for finding in findings:
             camera = cameras[finding.identity.camera]
             entries.append(self._entry(finding, camera, line_of[camera.line], in_force))
-        with self._database.write() as connection:
-            ledger.record(connection, entries, at=self._clock())
         return entries
 
     def record_drops(self, drops: Mapping[FrameIdentity, Cause]) -> None:
@@ -112,7 +171,7 @@ class Recorder:
 
     def _entry(
         self, finding: Finding, camera: Camera, line: Line, in_force: list[Threshold]
-    ) -> Entry:
+    ) -> Inspected | Uninspected:
         if isinstance(finding, Unjudged):
             return self._uninspected(finding, line)
         frame, scored = finding.frame, finding.scored
@@ -140,32 +199,48 @@ class Recorder:
             reference_hash=scored.reference_hash,
             latencies=finding.latencies,
         )
+        picture, gone = self._kept(frame, line, verdict)
         return Inspected(
             frame=frame,
             inspection=inspection,
             anomaly_map=scored.anomaly_map,
-            picture=self._kept(frame, line, verdict),
+            picture=picture,
+            picture_gone=gone,
         )
 
     def _uninspected(self, finding: Unjudged, line: Line) -> Uninspected:
         frame = finding.frame
+        picture, gone = self._kept(frame, line, None) if frame is not None else (None, None)
         return Uninspected(
             identity=finding.identity,
             reason=finding.reason,
             detail=" ".join(finding.detail.replace("\0", "").split())[:DETAIL_LENGTH],
             frame=frame,
-            picture=self._kept(frame, line, None) if frame is not None else None,
+            picture=picture,
+            picture_gone=gone,
+            size_bytes=finding.kept_bytes,
         )
 
-    def _kept(self, frame: Frame, line: Line, verdict: Verdict | None) -> Picture | None:
+    def _kept(
+        self, frame: Frame, line: Line, verdict: Verdict | None
+    ) -> tuple[Picture | None, Gone | None]:
         """Store the picture if the line's policy keeps it; a full store must not stop the line."""
         if not is_picture_kept(frame.identity, line, verdict) or not frame.payload:
-            return None
+            return None, None
         try:
-            return self._pictures.put(frame.payload, frame.media_type)
+            picture = self._pictures.put(frame.payload, frame.media_type)
+        except FullError as error:
+            if not self._is_full:
+                logger().warning("pictures_dropped", why=str(error))
+            self._is_full = True
+            return None, Gone.FULL
         except UnavailableError as error:
             logger().warning("picture_not_kept", frame_id=frame.identity.frame_id, why=str(error))
-            return None
+            return None, Gone.UNAVAILABLE
+        if self._is_full:
+            logger().info("pictures_kept_again")
+        self._is_full = False
+        return picture, None
 
 
 def is_picture_kept(identity: FrameIdentity, line: Line, verdict: Verdict | None) -> bool:

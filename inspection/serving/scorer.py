@@ -12,6 +12,7 @@ from inspection.domain.ledger import Reason
 from inspection.errors import PictureError
 from inspection.model.detector import Detector
 from inspection.model.picture import decode
+from inspection.model.preprocessing import resize
 from inspection.model.reference import Reference, Survey
 from inspection.serving.reference_cache import Found, ReferenceCache
 from inspection.serving.request import Answer, Lacking, Refused, Request, Scored
@@ -19,7 +20,7 @@ from inspection.serving.request import Answer, Lacking, Refused, Request, Scored
 #: Pictures that go through the model at once; more would only cost memory and latency.
 FORWARD_PICTURES = 8
 
-#: A decoded picture, ``(H, W, 3)`` uint8 RGB, or why it is none.
+#: A decoded picture, ``(size, size, 3)`` uint8 RGB as the detector sees it, or why it is none.
 Decoded = NDArray[np.uint8] | Refused
 
 
@@ -119,7 +120,9 @@ class Scorer:
 
     def _decode_one(self, request: Request) -> Decoded:
         try:
-            return decode(request.payload, pixels_limit_count=self._picture_limit_px)
+            picture = decode(request.payload, pixels_limit_count=self._picture_limit_px)
+            # At once: all pictures of a batch in their full sizes would need gigabytes.
+            return resize(picture, self._detector.image_size_px)
         except PictureError as error:
             return Refused(reason=error.reason, detail=str(error))
 

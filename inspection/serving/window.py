@@ -11,7 +11,7 @@ class Window:
     def __init__(self, *, frames_limit: int, bytes_limit: int) -> None:
         self._frames_limit = frames_limit
         self._bytes_limit = bytes_limit
-        self._held: dict[tuple[str, str], int] = {}
+        self._held: dict[tuple[str, str, int | None], int] = {}
         self._held_bytes = 0
         self._changed = asyncio.Event()
 
@@ -21,6 +21,11 @@ class Window:
         if self._held_bytes >= self._bytes_limit:
             return 0
         return max(0, self._frames_limit - len(self._held))
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is held."""
+        return not self._held
 
     def admit(self, delivery: Delivery) -> bool:
         """Hold `delivery`; False when it is held already."""
@@ -43,11 +48,12 @@ class Window:
     async def change(self, *, timeout_s: float) -> None:
         """Wait until something changed, at most so long."""
         try:
-            await asyncio.wait_for(self._changed.wait(), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                await self._changed.wait()
         except TimeoutError:
             return
         self._changed.clear()
 
 
-def _key(delivery: Delivery) -> tuple[str, str]:
-    return delivery.camera, str(delivery.entry_id)
+def _key(delivery: Delivery) -> tuple[str, str, int | None]:
+    return delivery.camera, str(delivery.entry_id), delivery.letter_id

@@ -1,14 +1,14 @@
 """The writer of an inspector: records findings, many in one transaction, then acknowledges them."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from functools import partial
 
-from inspection.domain.ledger import Entry, Reason, Uninspected
+from inspection.domain.ledger import Entry, Inspected, Reason, Uninspected
 from inspection.errors import ConfigurationError, InspectionError, UnavailableError
 from inspection.serving.patience import Outage
 from inspection.serving.recorder import Finding, Recorder, Unjudged
+from inspection.serving.redrive import Redrive
 from inspection.serving.window import Window
 from inspection.stream.consumer import Consumer
 from inspection.stream.delivery import Delivery
@@ -31,16 +31,20 @@ class Writer:
         *,
         consumer: Consumer,
         recorder: Recorder,
+        redrive: Redrive,
         window: Window,
         clock: Callable[[], datetime],
     ) -> None:
         self._consumer = consumer
         self._recorder = recorder
+        self._redrive = redrive
         self._window = window
         self._clock = clock
         self._findings: asyncio.Queue[tuple[Delivery, Finding]] = asyncio.Queue()
         self._database = Outage("database")
         self._stream = Outage("stream")
+        #: Told how many frames were settled, each time some were.
+        self.turned: Callable[[int], None] = lambda _count: None
 
     def put(self, delivery: Delivery, finding: Finding) -> None:
         """Take a finding; the window bounds how many there can be."""
@@ -60,7 +64,8 @@ class Writer:
 
     async def _next_batch(self) -> Batch:
         try:
-            batch = [await asyncio.wait_for(self._findings.get(), IDLE_S)]
+            async with asyncio.timeout(IDLE_S):
+                batch = [await self._findings.get()]
         except TimeoutError:
             return []
         while len(batch) < RECORD_FRAMES and not self._findings.empty():
@@ -68,19 +73,32 @@ class Writer:
         return batch
 
     async def _settle(self, batch: Batch, stop: asyncio.Event) -> None:
+        frames = [one for one in batch if one[0].letter_id is None]
+        letters = {
+            delivery.letter_id: finding
+            for delivery, finding in batch
+            if delivery.letter_id is not None
+        }
+        await self._settle_frames(frames, stop)
+        await self._settle_letters(letters, stop)
+        for delivery, _ in batch:
+            self._window.release(delivery)
+        self.turned(len(batch))
+
+    async def _settle_frames(self, batch: Batch, stop: asyncio.Event) -> None:
         entries = await self._record([finding for _, finding in batch], stop)
         recorded = []
         for (delivery, _), entry in zip(batch, entries, strict=True):
             if isinstance(entry, Uninspected):
-                await self._stream.outlast(partial(self._dead_letter, delivery, entry), stop)
+                await self._dead_letter(delivery, entry, stop)
             else:
                 recorded.append(delivery)
         await self._stream.outlast(lambda: self._consumer.settle(recorded), stop)
-        for delivery, _ in batch:
-            self._window.release(delivery)
 
-    async def _record(self, findings: list[Finding], stop: asyncio.Event) -> list[Entry]:
+    async def _record(self, findings: list[Finding], stop: asyncio.Event) -> list[Entry | None]:
         """Record; a finding the database refuses does not hold up the others."""
+        if not findings:
+            return []
         try:
             return await self._database.outlast(
                 lambda: asyncio.to_thread(self._recorder.record, findings), stop
@@ -91,20 +109,69 @@ class Writer:
             if len(findings) > 1:
                 alone = [await self._record([finding], stop) for finding in findings]
                 return [entry for (entry,) in alone]
-            refused = Unjudged(
-                identity=findings[0].identity, reason=Reason.MALFORMED, detail=str(error)
-            )
-            if findings == [refused]:
-                raise
-            return await self._record([refused], stop)
+            return await self._record([_refused(findings[0], error)], stop)
 
-    async def _dead_letter(self, delivery: Delivery, entry: Uninspected) -> None:
+    async def _dead_letter(
+        self, delivery: Delivery, entry: Uninspected, stop: asyncio.Event
+    ) -> None:
         logger().warning(
             "frame_uninspected",
             frame_id=entry.identity.frame_id,
             reason=entry.reason.value,
             detail=entry.detail,
         )
-        await self._consumer.dead_letter(
-            delivery, reason=entry.reason, detail=entry.detail, at=self._clock()
+        gone = await self._stream.outlast(
+            lambda: self._consumer.dead_letters.keep(delivery, entry, at=self._clock()), stop
         )
+        if gone:
+            await self._database.outlast(
+                lambda: asyncio.to_thread(self._recorder.note_gone, gone), stop
+            )
+
+    async def _settle_letters(self, letters: Mapping[int, Finding], stop: asyncio.Event) -> None:
+        for letter_id, entry in (await self._redriven(letters, stop)).items():
+            _log(letter_id, entry)
+        self._redrive.release(letters)
+
+    async def _redriven(
+        self, letters: Mapping[int, Finding], stop: asyncio.Event
+    ) -> dict[int, Inspected | Uninspected]:
+        if not letters:
+            return {}
+        try:
+            return await self._database.outlast(
+                lambda: asyncio.to_thread(self._recorder.redrive, letters), stop
+            )
+        except (UnavailableError, ConfigurationError):
+            raise
+        except InspectionError as error:
+            if len(letters) > 1:
+                alone = [await self._redriven({one: letters[one]}, stop) for one in letters]
+                return {one: entry for entries in alone for one, entry in entries.items()}
+            ((letter_id, finding),) = letters.items()
+            return await self._redriven({letter_id: _refused(finding, error)}, stop)
+
+
+def _refused(finding: Finding, error: InspectionError) -> Unjudged:
+    """Return what is left of a finding that the database does not take.
+
+    Raises:
+        InspectionError: there is nothing less to try.
+    """
+    refused = Unjudged(
+        identity=finding.identity,
+        reason=Reason.MALFORMED,
+        detail=str(error),
+        size_bytes=finding.kept_bytes,
+    )
+    if finding == refused:
+        raise error
+    return refused
+
+
+def _log(letter_id: int, entry: Inspected | Uninspected) -> None:
+    frame = {"frame_id": entry.identity.frame_id, "letter_id": letter_id}
+    if isinstance(entry, Inspected):
+        logger().info("frame_redriven", **frame, verdict=entry.inspection.verdict.value)
+    else:
+        logger().warning("frame_refused_again", **frame, reason=entry.reason.value)

@@ -16,9 +16,11 @@ class Change:
 
     at: datetime
     who: str
-    #: created, changed, set, withdrawn or restored.
+    #: created, changed, removed, set, withdrawn, restored, retried, acknowledged, dismissed,
+    #: resolved, shelved, unshelved, paused, resumed, requested or discarded.
     action: str
-    #: line, camera, product, channel, threshold, promise, recipe or reference.
+    #: line, camera, product, channel, notification, threshold, promise, recipe, reference, rule,
+    #: alert or dead letter.
     thing: str
     #: Its name.
     name: str

@@ -20,7 +20,7 @@ channels = Table(
     Column("name", String(64), nullable=False, unique=True),
     Column("kind", String(16), nullable=False),
     Column("url", Text),
-    #: Signs what is sent; never logged, never audited.
+    #: Signs what is sent, or is the password; never logged, never audited.
     Column("secret", Text),
     #: Names of the lines it listens to; NULL for all.
     Column("lines", Json),
@@ -47,6 +47,8 @@ notifications = Table(
     #: waiting, delivered or failed.
     Column("state", String(16), nullable=False),
     Column("attempt_count", Integer, nullable=False),
+    #: It fails after so many attempts; raised when somebody has a failed one tried again.
+    Column("attempt_limit", Integer, nullable=False, server_default="8"),
     Column("next_attempt_at", Moment),
     Column("delivered_at", Moment),
     Column("error", Text),
@@ -54,9 +56,10 @@ notifications = Table(
     Column("failure", String(16)),
     UniqueConstraint("alert_id", "channel_id", "event", "number"),
     Index(None, "state", "next_attempt_at"),
+    Index(None, "channel_id", "created_at"),
 )
 
-#: Every attempt to send a notification, with what came of it.
+#: Every attempt to send a notification, written when it begins, with what came of it.
 attempts = Table(
     "attempts",
     metadata,
@@ -66,10 +69,13 @@ attempts = Table(
         String(36),
         ForeignKey("notifications.id", ondelete="CASCADE"),
         nullable=False,
-        index=True,
     ),
+    #: From 1; the notification's attempt_count while it is under way.
+    Column("number", Integer, nullable=False),
     Column("begun_at", Moment, nullable=False),
-    Column("ended_at", Moment, nullable=False),
-    #: NULL when it was delivered.
+    #: NULL while it is under way.
+    Column("ended_at", Moment),
+    #: NULL when it was delivered, or is under way.
     Column("error", Text),
+    UniqueConstraint("notification_id", "number"),
 )

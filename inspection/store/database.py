@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from importlib import resources
 from pathlib import Path
 from typing import Final, Self
@@ -14,7 +14,13 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, text
 
 from inspection.errors import ConfigurationError, InspectionError
-from inspection.store.engine import BEGIN, engine_of, set_foreign_keys
+from inspection.store.engine import (
+    BEGIN,
+    engine_of,
+    patience,
+    set_foreign_keys,
+    set_waits_for_disk,
+)
 from inspection.store.failure import translated
 
 #: Number of PostgreSQL's advisory lock that is held while migrating.
@@ -52,6 +58,11 @@ class Database:
         """Whether the tables are in an SQLite file."""
         return self._engine.dialect.name == "sqlite"
 
+    @property
+    def file(self) -> Path | None:
+        """The SQLite file; None when the tables are elsewhere."""
+        return Path(self._engine.url.database or "").absolute() if self.is_sqlite else None
+
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """Open a transaction that sees one moment of the database and changes nothing.
@@ -77,6 +88,27 @@ class Database:
         with self._transaction({BEGIN: "BEGIN IMMEDIATE"}) as connection:
             yield connection
 
+    @contextmanager
+    def write_soon(self) -> Iterator[Connection]:
+        """Open a transaction like `write` that does not wait for the disk.
+
+        A power failure may undo it, but not once anything was written by `write` after it.
+
+        Raises:
+            UnavailableError: the database does not answer.
+            ConfigurationError: it answers, but will not work until somebody changes something.
+        """
+        with translated(self.address), self._engine.connect() as connection:
+            connection.execution_options(**{BEGIN: "BEGIN IMMEDIATE"})
+            set_waits_for_disk(connection, is_on=False)
+            try:
+                with connection.begin():
+                    if not self.is_sqlite:
+                        connection.execute(text("SET LOCAL synchronous_commit TO off"))
+                    yield connection
+            finally:
+                set_waits_for_disk(connection, is_on=True)
+
     def migrate(self) -> None:
         """Bring the tables up to date; does nothing when they are. Safe from several processes.
 
@@ -90,7 +122,10 @@ class Database:
             # Rebuilding a table drops it, which would delete the rows that refer to it.
             set_foreign_keys(connection, is_on=False)
             try:
-                with connection.execution_options(**{BEGIN: "BEGIN IMMEDIATE"}).begin():
+                with (
+                    connection.execution_options(**{BEGIN: "BEGIN IMMEDIATE"}).begin(),
+                    nullcontext() if self.is_sqlite else patience(connection),
+                ):
                     self._upgrade(connection)
             finally:
                 set_foreign_keys(connection, is_on=True)

@@ -1,6 +1,9 @@
 """Connections to SQLite and PostgreSQL, set so that both begin and wait in the same way."""
 
+import math
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +22,8 @@ BUSY_TIMEOUT_S: Final = 10
 CONNECT_TIMEOUT_S: Final = 5
 #: How long to wait for a free connection of the pool, in seconds.
 POOL_TIMEOUT_S: Final = 10
+#: Option of a PostgreSQL address: how long a statement may go without a byte of an answer.
+ANSWER_TIMEOUT: Final = "answer_timeout_s"
 #: Name of the execution option that holds the statement beginning an SQLite transaction.
 BEGIN: Final = "inspection_begin"
 
@@ -55,12 +60,61 @@ def insert_new(
     return statement.on_conflict_do_nothing(index_elements=key)
 
 
+def insert_adding(
+    connection: Connection, table: Table, *key: str
+) -> "sqlite.Insert | postgresql.Insert":
+    """Return an INSERT that adds its values to those of the row that has its `key` already."""
+    return _insert_changing(connection, table, key, is_adding=True)
+
+
+def insert_replacing(
+    connection: Connection, table: Table, *key: str
+) -> "sqlite.Insert | postgresql.Insert":
+    """Return an INSERT that takes the place of the row that has its `key` already."""
+    return _insert_changing(connection, table, key, is_adding=False)
+
+
 def set_foreign_keys(connection: Connection, *, is_on: bool) -> None:
     """Make SQLite check references, or not; outside a transaction only."""
     driver = connection.connection.driver_connection
     if isinstance(driver, sqlite3.Connection):
         # Goes round SQLAlchemy, which would begin a transaction first.
         driver.execute(f"PRAGMA foreign_keys={'ON' if is_on else 'OFF'}").close()
+
+
+@contextmanager
+def patience(connection: Connection) -> Iterator[None]:
+    """Let PostgreSQL take its time for a transaction that has begun: a migration."""
+    driver: Any = connection.connection.driver_connection
+    connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
+    usual_s, driver.answer_timeout_s = driver.answer_timeout_s, None
+    try:
+        yield
+    finally:
+        driver.answer_timeout_s = usual_s
+
+
+def set_waits_for_disk(connection: Connection, *, is_on: bool) -> None:
+    """Make SQLite's commits wait for the disk, or not; outside a transaction only."""
+    driver = connection.connection.driver_connection
+    if isinstance(driver, sqlite3.Connection):
+        driver.execute(f"PRAGMA synchronous={'FULL' if is_on else 'NORMAL'}").close()
+
+
+def _insert_changing(
+    connection: Connection, table: Table, key: tuple[str, ...], *, is_adding: bool
+) -> "sqlite.Insert | postgresql.Insert":
+    dialect: Any = sqlite if connection.dialect.name == "sqlite" else postgresql
+    insert: sqlite.Insert | postgresql.Insert = dialect.insert(table)
+    given = {column.name: insert.excluded[column.name] for column in table.c}
+    return insert.on_conflict_do_update(
+        index_elements=key,
+        set_={
+            name: table.c[name] + value if is_adding else value
+            for name, value in given.items()
+            if name not in key
+        },
+    )
 
 
 def _parsed(url: str) -> URL:
@@ -99,8 +153,37 @@ def _sqlite_engine(url: URL) -> Engine:
 
 
 def _postgres_engine(url: URL) -> Engine:
+    # Only here: psycopg takes its time to load, and SQLite does without.
+    from inspection.store.answering import (  # noqa: PLC0415
+        ANSWER_TIMEOUT_S,
+        ImpatientConnection,
+    )
+
+    answer_timeout_s = _seconds(url, ANSWER_TIMEOUT, default=ANSWER_TIMEOUT_S)
+    url = url.difference_update_query([ANSWER_TIMEOUT])
     options = {key: value for key, value in _POSTGRES_OPTIONS.items() if key not in url.query}
-    return create_engine(url, pool_pre_ping=True, pool_timeout=POOL_TIMEOUT_S, connect_args=options)
+    engine = create_engine(
+        url, pool_pre_ping=True, pool_timeout=POOL_TIMEOUT_S, connect_args=options
+    )
+
+    def connect(_dialect: Any, _entry: Any, _arguments: Any, options: dict[str, Any]) -> Any:
+        return ImpatientConnection.opened(answer_timeout_s=answer_timeout_s, **options)
+
+    event.listen(engine, "do_connect", connect)
+    return engine
+
+
+def _seconds(url: URL, option: str, *, default: float) -> float:
+    given = url.query.get(option, default)
+    try:
+        seconds = float(given)  # type: ignore[arg-type]  # given twice, it is a tuple
+    except (TypeError, ValueError):
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise ConfigurationError(
+            f"the address of the database has {option}={given}; take seconds, for example 60"
+        )
+    return seconds
 
 
 def _set_pragmas(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
@@ -119,6 +202,8 @@ def _set_pragmas(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) ->
     # frames were already removed from the stream: those frames would have vanished.
     connection.execute("PRAGMA synchronous=FULL").close()
     connection.execute("PRAGMA foreign_keys=ON").close()
+    # Some builds overwrite whatever is deleted with zeros, which writes every page that comes free.
+    connection.execute("PRAGMA secure_delete=OFF").close()
 
 
 def _is_busy(error: Exception) -> bool:

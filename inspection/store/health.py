@@ -1,8 +1,12 @@
 """What is known of the health of cameras."""
 
-from sqlalchemy import Connection, select
+from datetime import datetime
+
+from sqlalchemy import Connection, select, update
 
 from inspection.domain.health import CameraHealth, HealthState
+from inspection.store.cameras import camera_id
+from inspection.store.engine import insert_new
 from inspection.store.health_tables import camera_health
 from inspection.store.tables import cameras, lines, stations
 
@@ -30,6 +34,43 @@ def list_camera_health(connection: Connection, line: str | None = None) -> list[
             lag_s=row.lag_s,
             waiting_count=row.waiting_count,
             last_frame_at=row.last_frame_at,
+            good_count=row.good_count,
         )
         for row in connection.execute(chosen)
     ]
+
+
+def record_camera_health(
+    connection: Connection, health: CameraHealth, *, before_at: datetime | None
+) -> bool:
+    """Write down how a camera is doing, unless another process has looked at it meanwhile.
+
+    Args:
+        connection: of a `Database.write`.
+        health: what was found.
+        before_at: `checked_at` of the row it was concluded from; None when there was none.
+
+    Returns:
+        Whether it was written.
+    """
+    table = camera_health
+    values = {
+        "state": health.state.value,
+        "detail": health.detail,
+        "since_at": health.since_at,
+        "checked_at": health.checked_at,
+        "good_count": health.good_count,
+        "lag_s": health.lag_s,
+        "waiting_count": health.waiting_count,
+        "last_frame_at": health.last_frame_at,
+    }
+    key = camera_id(connection, health.camera)
+    if before_at is None:
+        added = insert_new(connection, table, "camera_id").values(camera_id=key, **values)
+        return connection.scalar(added.returning(table.c.camera_id)) is not None
+    changed = connection.execute(
+        update(table)
+        .where(table.c.camera_id == key, table.c.checked_at == before_at)
+        .values(values)
+    )
+    return changed.rowcount > 0

@@ -1,4 +1,4 @@
-"""The tables of health: what is known of cameras, and the heartbeats of processes."""
+"""The tables of health: what is known of cameras and their views, and heartbeats of processes."""
 
 from sqlalchemy import BigInteger, Column, Double, ForeignKey, Integer, String, Table, Text
 
@@ -18,6 +18,14 @@ camera_health = Table(
     Column("lag_s", Double, nullable=False),
     Column("waiting_count", BigInteger, nullable=False),
     Column("last_frame_at", Moment),
+)
+
+#: Since when what a camera sees is as it should be, as somebody said: it was moved on purpose.
+view_acceptances = Table(
+    "view_acceptances",
+    metadata,
+    Column("camera_id", Id, ForeignKey("cameras.id"), primary_key=True, autoincrement=False),
+    Column("accepted_at", Moment, nullable=False),
 )
 
 heartbeats = Table(

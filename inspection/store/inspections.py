@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, func, literal, select, tuple_
 
+from inspection.domain.evidence import Gone
 from inspection.domain.frame import FrameIdentity
 from inspection.domain.inspection import Verdict
 from inspection.domain.ledger import Picture
@@ -74,6 +75,9 @@ class HistoryRow:
     latency_ms: float
     #: The kept picture; None when none is kept.
     picture: Picture | None
+    #: Why the picture, and the map, are not there; None: they are, or were not to be kept.
+    picture_gone: Gone | None
+    map_gone: Gone | None
     recorded_at: datetime
 
     @property
@@ -271,6 +275,8 @@ def _selected() -> Select[*tuple[Any, ...]]:
             ledger.picture_sha256,
             ledger.picture_media_type,
             ledger.picture_size_bytes,
+            ledger.picture_gone,
+            ledger.map_gone,
             ledger.recorded_at,
             tables.cameras.c.name.label("camera"),
             tables.stations.c.name.label("station"),
@@ -315,5 +321,7 @@ def _history_row(row: Row[*tuple[Any, ...]]) -> HistoryRow:
         inference_ms=row.inference_ms,
         latency_ms=row.latency_ms,
         picture=picture,
+        picture_gone=row.picture_gone and Gone(row.picture_gone),
+        map_gone=row.map_gone and Gone(row.map_gone),
         recorded_at=row.recorded_at,
     )

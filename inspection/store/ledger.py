@@ -1,27 +1,32 @@
 """The ledger: one row for every frame that was given an identity, whatever became of it."""
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any
 
-from sqlalchemy import Connection, and_, func, insert, or_, select
+from sqlalchemy import Connection, func, insert, select
 
 from inspection.domain.alert import AlertKind
+from inspection.domain.frame import milliseconds
 from inspection.domain.inspection import Verdict
-from inspection.domain.ledger import Account, Dropped, Entry, Inspected, Outcome, Uninspected
-from inspection.store import tables
+from inspection.domain.ledger import (
+    Account,
+    Dropped,
+    Entry,
+    Inspected,
+    Uninspected,
+    outcome_of,
+)
+from inspection.store import accounts, dead_letters, evidence, presence, tables
 from inspection.store.alert_tables import alert_outbox
 from inspection.store.cameras import camera_id, unknown_camera
 from inspection.store.engine import insert_new
-
-#: Numbers asked for in one statement; SQLite takes 32,766 values, PostgreSQL 65,535.
-NUMBERS_PER_STATEMENT: Final = 5_000
+from inspection.store.presence import Fresh, Key
 
 #: Row ids of a camera, its station and its line.
-_Place = tuple[int, int, int]
-#: Row id of the camera, and sequence number: what no two rows may share.
-_Key = tuple[int, int]
+Place = tuple[int, int, int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,15 +38,19 @@ class RecordedCounts:
     dropped_count: int = 0
     #: Frames that had a row already; nothing of them was written.
     repeated_count: int = 0
+    #: How each frame stands in the ledger now; None when it has a row of another outcome.
+    standing: tuple[Entry | None, ...] = field(default=(), compare=False)
 
 
 def record(connection: Connection, entries: Sequence[Entry], *, at: datetime) -> RecordedCounts:
     """Add the frames that have no row yet; repeating a call adds nothing.
 
     1. Lock the cameras, so that nobody else records frames of them before this transaction ends.
-    2. Leave out frames whose sequence number has a row. The time may differ: a frame that was
-       trimmed from its stream has only its entry's, which is later after a clock was set back.
-    3. Insert the ledger's rows; then, for these, inspections, maps and the alert worker's outbox.
+    2. Leave out frames that have a row, or had one that retention has removed.
+    3. A frame whose number another exposure had before is uninspected: which of the two a part
+       was, nobody could say afterwards.
+    4. Insert the ledger's rows; then, for these, inspections, maps, dead letters and the alert
+       worker's outbox; count them.
 
     Args:
         connection: inside a transaction of `Database.write`.
@@ -52,62 +61,51 @@ def record(connection: Connection, entries: Sequence[Entry], *, at: datetime) ->
         NotFoundError: there is no such camera; nothing was written.
     """
     places = _locked_places(connection, {entry.identity.camera for entry in entries})
-    fresh: dict[_Key, Entry] = {}
-    for entry in entries:
-        camera = places[entry.identity.camera][0]
-        fresh.setdefault((camera, entry.identity.sequence_number), entry)
-    for key in _present(connection, list(fresh)):
-        del fresh[key]
+    camera_ids = {name: place[0] for name, place in places.items()}
+    fresh, standing = presence.fresh(connection, entries, camera_ids)
     added = _insert_ledger(connection, fresh, places, at=at)
     inspected = {ledger_id: e for ledger_id, e in added.items() if isinstance(e, Inspected)}
+    uninspected = {ledger_id: e for ledger_id, e in added.items() if isinstance(e, Uninspected)}
     if inspected:
-        _insert_inspected(connection, inspected, places, at=at)
-    _insert_outbox(connection, added, places)
+        insert_inspected(connection, inspected, places, at=at)
+    dead_letters.add(connection, uninspected, camera_ids, at=at)
+    insert_outbox(connection, added, places)
+    evidence.add(connection, [(places[e.identity.camera][0], e) for e in added.values()])
+    _count(connection, fresh)
     return RecordedCounts(
         inspected_count=len(inspected),
-        uninspected_count=sum(isinstance(entry, Uninspected) for entry in added.values()),
+        uninspected_count=len(uninspected),
         dropped_count=sum(isinstance(entry, Dropped) for entry in added.values()),
         repeated_count=len(entries) - len(added),
+        standing=standing,
     )
 
 
 def known(connection: Connection, camera: str, sequence_numbers: Collection[int]) -> set[int]:
-    """Return those of `sequence_numbers` of the camera that have a row.
+    """Return those of `sequence_numbers` of the camera that have a row, or had one.
 
     Raises:
         NotFoundError: there is no such camera.
     """
-    camera_key, numbers = camera_id(connection, camera), list(sequence_numbers)
-    found: set[int] = set()
-    for start in range(0, len(numbers), NUMBERS_PER_STATEMENT):
-        asked = numbers[start : start + NUMBERS_PER_STATEMENT]
-        statement = select(tables.ledger.c.sequence_number).where(
-            tables.ledger.c.camera_id == camera_key,
-            tables.ledger.c.sequence_number.in_(asked),
-        )
-        found.update(connection.scalars(statement))
-    return found
+    return presence.known(connection, camera_id(connection, camera), sequence_numbers)
 
 
 def last_sequence_number(connection: Connection, camera: str) -> int:
-    """Return the highest sequence number of the camera that has a row, 0 when none has.
+    """Return the highest sequence number of the camera that ever had a row, 0 when none had.
 
     Raises:
         NotFoundError: there is no such camera.
     """
-    statement = select(func.max(tables.ledger.c.sequence_number)).where(
-        tables.ledger.c.camera_id == camera_id(connection, camera)
-    )
-    return connection.scalar(statement) or 0
+    return accounts.counters(connection, camera_id(connection, camera)).last_sequence_number
 
 
 def account_rows(connection: Connection, camera: str, *, up_to: int) -> Account:
-    """Count the rows of the camera by outcome and reason.
+    """Return what the rows of the camera add up to, by outcome and reason.
 
     Args:
         connection: of a `Database.read`, so that all counts are of one moment.
         camera: its name.
-        up_to: highest sequence number that counts; it is also the account's `accepted`.
+        up_to: highest sequence number that counts.
 
     Returns:
         An account with nothing in flight: add what capture and stream hold.
@@ -115,28 +113,18 @@ def account_rows(connection: Connection, camera: str, *, up_to: int) -> Account:
     Raises:
         NotFoundError: there is no such camera.
     """
-    columns = (tables.ledger.c.outcome, tables.ledger.c.reason)
-    statement = (
-        select(*columns, func.count().label("row_count"))
-        .where(
-            tables.ledger.c.camera_id == camera_id(connection, camera),
-            tables.ledger.c.sequence_number <= up_to,
-        )
-        .group_by(*columns)
-    )
-    counts: dict[Outcome, dict[str, int]] = {outcome: {} for outcome in Outcome}
-    for row in connection.execute(statement):
-        counts[Outcome(row.outcome)][row.reason or ""] = row.row_count
-    return Account(
-        accepted=up_to,
-        inspected=sum(counts[Outcome.INSPECTED].values()),
-        uninspected=counts[Outcome.UNINSPECTED],
-        dropped=counts[Outcome.DROPPED],
-    )
+    camera_key = camera_id(connection, camera)
+    counters = accounts.counters(connection, camera_key)
+    kinds = Counter(counters.recorded)
+    if counters.last_sequence_number > up_to:
+        kinds -= accounts.beyond(connection, camera_key, up_to)
+    return accounts.account_of(kinds, up_to=up_to)
 
 
 def doubled_numbers(connection: Connection, camera: str) -> list[int]:
     """Return the sequence numbers of the camera with more than one row: a broken promise.
+
+    Rows whose number was given to two exposures, and that say so, do not count.
 
     Raises:
         NotFoundError: there is no such camera.
@@ -144,7 +132,10 @@ def doubled_numbers(connection: Connection, camera: str) -> list[int]:
     number = tables.ledger.c.sequence_number
     statement = (
         select(number)
-        .where(tables.ledger.c.camera_id == camera_id(connection, camera))
+        .where(
+            tables.ledger.c.camera_id == camera_id(connection, camera),
+            tables.ledger.c.is_repeated.is_(False),
+        )
         .group_by(number)
         .having(func.count() > 1)
         .order_by(number)
@@ -152,7 +143,7 @@ def doubled_numbers(connection: Connection, camera: str) -> list[int]:
     return list(connection.scalars(statement))
 
 
-def _locked_places(connection: Connection, names: set[str]) -> dict[str, _Place]:
+def _locked_places(connection: Connection, names: set[str]) -> dict[str, Place]:
     cameras, stations = tables.cameras, tables.stations
     statement = (
         select(cameras.c.name, cameras.c.id, stations.c.id.label("station_id"), stations.c.line_id)
@@ -169,43 +160,40 @@ def _locked_places(connection: Connection, names: set[str]) -> dict[str, _Place]
     return places
 
 
-def _present(connection: Connection, keys: list[_Key]) -> list[_Key]:
-    ledger = tables.ledger.c
-    found: list[_Key] = []
-    for start in range(0, len(keys), NUMBERS_PER_STATEMENT):
-        numbers: dict[int, list[int]] = {}
-        for camera, number in keys[start : start + NUMBERS_PER_STATEMENT]:
-            numbers.setdefault(camera, []).append(number)
-        # Camera by camera: given pairs, SQLite would read its whole index.
-        asked = or_(
-            *(
-                and_(ledger.camera_id == camera, ledger.sequence_number.in_(of_camera))
-                for camera, of_camera in numbers.items()
-            )
-        )
-        statement = select(ledger.camera_id, ledger.sequence_number).where(asked)
-        found += [(row.camera_id, row.sequence_number) for row in connection.execute(statement)]
-    return found
-
-
 def _insert_ledger(
-    connection: Connection, fresh: dict[_Key, Entry], places: dict[str, _Place], *, at: datetime
+    connection: Connection, fresh: dict[Key, Fresh], places: dict[str, Place], *, at: datetime
 ) -> dict[int, Entry]:
     if not fresh:
         return {}
     ledger = tables.ledger.c
     statement = insert_new(
         connection, tables.ledger, "camera_id", "captured_at", "sequence_number"
-    ).returning(ledger.id, ledger.camera_id, ledger.sequence_number)
-    values = [_ledger_values(entry, places[entry.identity.camera], at) for entry in fresh.values()]
+    ).returning(ledger.id, ledger.camera_id, ledger.sequence_number, ledger.captured_at)
+    values = [
+        ledger_values(one.entry, places[one.entry.identity.camera], at)
+        | {"is_repeated": one.is_repeated}
+        for one in fresh.values()
+    ]
     rows = connection.execute(statement, values)
-    return {row.id: fresh[row.camera_id, row.sequence_number] for row in rows}
+    return {
+        row.id: fresh[row.camera_id, row.sequence_number, milliseconds(row.captured_at)].entry
+        for row in rows
+    }
 
 
-def _ledger_values(entry: Entry, place: _Place, at: datetime) -> dict[str, Any]:
+def _count(connection: Connection, fresh: dict[Key, Fresh]) -> None:
+    last: dict[int, int] = {}
+    for camera, number, _ in fresh:
+        last[camera] = max(number, last.get(camera, 0))
+    kinds = Counter((camera, one.kind) for (camera, _, _), one in fresh.items())
+    accounts.note_recorded(connection, kinds, last)
+
+
+def ledger_values(entry: Entry, place: Place, at: datetime) -> dict[str, Any]:
+    """Return the columns of an entry's row."""
     frame = None if isinstance(entry, Dropped) else entry.frame
     picture = None if isinstance(entry, Dropped) else entry.picture
-    outcome, reason, detail = _outcome_of(entry)
+    outcome, reason, detail = outcome_of(entry)
     camera, station, line = place
     return {
         "camera_id": camera,
@@ -223,25 +211,20 @@ def _ledger_values(entry: Entry, place: _Place, at: datetime) -> dict[str, Any]:
         "picture_sha256": picture and picture.sha256,
         "picture_media_type": picture and picture.media_type,
         "picture_size_bytes": picture and picture.size_bytes,
+        "keep_class": evidence.class_of(entry),
+        "picture_gone": None if isinstance(entry, Dropped) else entry.picture_gone,
         "recorded_at": at,
     }
 
 
-def _outcome_of(entry: Entry) -> tuple[Outcome, str | None, str | None]:
-    if isinstance(entry, Inspected):
-        return Outcome.INSPECTED, None, None
-    if isinstance(entry, Uninspected):
-        return Outcome.UNINSPECTED, entry.reason.value, entry.detail
-    return Outcome.DROPPED, entry.cause.value, None
-
-
-def _insert_inspected(
+def insert_inspected(
     connection: Connection,
     inspected: dict[int, Inspected],
-    places: dict[str, _Place],
+    places: dict[str, Place],
     *,
     at: datetime,
 ) -> None:
+    """Insert inspections and maps of frames that were judged, by ledger id."""
     inspections, maps = [], []
     for ledger_id, entry in inspected.items():
         camera, _, line = places[entry.identity.camera]
@@ -272,9 +255,10 @@ def _insert_inspected(
     connection.execute(insert(tables.maps), maps)
 
 
-def _insert_outbox(
-    connection: Connection, added: dict[int, Entry], places: dict[str, _Place]
+def insert_outbox(
+    connection: Connection, added: Mapping[int, Entry], places: dict[str, Place]
 ) -> None:
+    """Leave word of what may concern people, by ledger id."""
     rows = [
         {
             "ledger_id": ledger_id,

@@ -1,13 +1,14 @@
 """Lines with what stands on them and what they are making."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, select, update
 
-from inspection.domain.alert import Rule
 from inspection.domain.line import Line, PicturePolicy, checked_name
+from inspection.domain.rule import Rule
 from inspection.domain.site import Site
 from inspection.errors import ConfigurationError, NotFoundError
 from inspection.store import cameras, channels, tables
@@ -15,6 +16,7 @@ from inspection.store.audit import Change, add_change
 from inspection.store.cameras import get_camera, list_cameras
 from inspection.store.channels import channels_of, list_channels
 from inspection.store.engine import insert_new
+from inspection.store.rules import insert_rules, rules_by_line
 
 __all__ = [
     "add_line",
@@ -63,7 +65,8 @@ def add_line(connection: Connection, line: Line, *, at: datetime, by: str) -> No
 def list_lines(connection: Connection) -> list[Line]:
     """Return all lines, by name."""
     statement = select(tables.lines).order_by(tables.lines.c.name)
-    return [_line(row) for row in connection.execute(statement)]
+    rules = rules_by_line(connection)
+    return [_line(row, rules.get(row.id, ())) for row in connection.execute(statement)]
 
 
 def get_line(connection: Connection, name: str) -> Line:
@@ -75,7 +78,7 @@ def get_line(connection: Connection, name: str) -> Line:
     row = connection.execute(select(tables.lines).where(tables.lines.c.name == name)).first()
     if row is None:
         raise _unknown_line(connection, name)
-    return _line(row)
+    return _line(row, rules_by_line(connection, row.id).get(row.id, ()))
 
 
 def line_id(connection: Connection, name: str) -> int:
@@ -124,18 +127,16 @@ def _insert_line(connection: Connection, line: Line, *, at: datetime, by: str) -
     values = {
         "name": line.name,
         "product": line.product,
-        "rule_k": line.rule.k,
-        "rule_n": line.rule.n,
-        "rule_group_s": line.rule.group_s,
         "pictures": line.pictures.value,
         "sample_rate": line.sample_rate,
-        "is_paused": line.is_paused,
         "learn_count": line.learn_count,
     }
     statement = insert_new(connection, tables.lines, "name").values(values)
-    if connection.scalar(statement.returning(tables.lines.c.id)) is None:
+    line_id = connection.scalar(statement.returning(tables.lines.c.id))
+    if line_id is None:
         return False
-    _created(connection, "line", line.name, asdict(line), at=at, by=by)
+    insert_rules(connection, line_id, line.rules)
+    _created(connection, "line", line.name, _shown(line), at=at, by=by)
     _insert_product(connection, line.product, line=line.name, at=at, by=by)
     return True
 
@@ -168,13 +169,20 @@ def _unknown_line(connection: Connection, name: str) -> NotFoundError:
     return NotFoundError(f"there is no line {name!r}; there are: {', '.join(known) or 'none'}")
 
 
-def _line(row: Row[*tuple[Any, ...]]) -> Line:
+def _shown(line: Line) -> dict[str, Any]:
+    rules = {
+        rule.name: {"kind": rule.kind.value, "is_enabled": rule.is_enabled} | rule.settings
+        for rule in line.rules
+    }
+    return asdict(line) | {"rules": rules}
+
+
+def _line(row: Row[*tuple[Any, ...]], rules: Sequence[Rule]) -> Line:
     return Line(
         name=row.name,
         product=row.product,
-        rule=Rule(k=row.rule_k, n=row.rule_n, group_s=row.rule_group_s),
+        rules=tuple(rules),
         pictures=PicturePolicy(row.pictures),
         sample_rate=row.sample_rate,
-        is_paused=row.is_paused,
         learn_count=row.learn_count,
     )

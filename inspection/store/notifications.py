@@ -1,5 +1,6 @@
 """The notifications: made with the alert, claimed for a while, delivered at least once."""
 
+import functools
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -8,31 +9,34 @@ from uuid import uuid4
 from sqlalchemy import ColumnElement, Connection, Row, exists, insert, or_, select, update
 
 from inspection.domain.alert import Alert, AlertKind
+from inspection.domain.channel import Channel
 from inspection.domain.inspection import Verdict
 from inspection.domain.notification import (
     ATTEMPT_LIMIT,
     AlertFrame,
     Delivery,
     Event,
+    Failure,
     Notification,
     Telling,
 )
-from inspection.domain.site import Channel
+from inspection.store import attempts
 from inspection.store.alert_tables import alerts
 from inspection.store.channel_tables import channels, notifications
-from inspection.store.channels import list_channels
+from inspection.store.channels import channel_ids, list_channels
 from inspection.store.tables import lines
 
 #: How long a claimed notification is left to its worker, in seconds; longer than any sending.
 LEASE_S: Final = 30.0
-#: Why a notification has failed whose workers did not live to note an outcome.
-ABANDONED: Final = "its workers ended before they knew whether it was delivered"
 #: Notifications looked at for one claim: others may be faster with the first ones.
 _CHOICE: Final = 8
 
 
 def notify(connection: Connection, alert: Alert, telling: Telling, *, at: datetime) -> int:
-    """Make one notification for every channel that serves the alert's line.
+    """Make one notification for every channel that hears of the alert's line and this event.
+
+    That an alert is over is told only where something of it was told before, or where nothing
+    else is heard: a channel that was added meanwhile knows of no such alert.
 
     Args:
         connection: the transaction that opens or resolves the alert.
@@ -43,26 +47,27 @@ def notify(connection: Connection, alert: Alert, telling: Telling, *, at: dateti
     Returns:
         How many were made.
     """
+    hearing = [each for each in list_channels(connection) if each.hears(alert.line, telling.event)]
+    ids = channel_ids(connection)
+    if telling.event is Event.RESOLVED:
+        told = _told(connection, alert.alert_id)
+        hearing = [each for each in hearing if each.hears_ends_alone or ids[each.name] in told]
     content = _content(alert, telling)
-    served = [
-        row.id
-        for row in connection.execute(select(channels.c.id, channels.c.lines))
-        if row.lines is None or alert.line in row.lines
-    ]
     rows = [
         {
             "id": str(uuid4()),
             "alert_id": alert.alert_id,
-            "channel_id": channel_id,
+            "channel_id": ids[channel.name],
             "event": telling.event,
             "number": telling.number,
             "created_at": at,
             "content": content,
             "state": Delivery.WAITING,
             "attempt_count": 0,
+            "attempt_limit": ATTEMPT_LIMIT,
             "next_attempt_at": at,
         }
-        for channel_id in served
+        for channel in hearing
     ]
     if rows:
         connection.execute(insert(notifications), rows)
@@ -83,7 +88,7 @@ def due_channels(connection: Connection, now: datetime) -> list[Channel]:
 
 
 def claim(connection: Connection, channel: str, now: datetime) -> Notification | None:
-    """Take the notification of a channel that is due longest, for `LEASE_S`.
+    """Take the notification of a channel that is due longest, for `LEASE_S`: an attempt begins.
 
     A worker that claims and dies loses it: after the lease somebody else claims it.
     """
@@ -111,26 +116,40 @@ def claim(connection: Connection, channel: str, now: datetime) -> Notification |
             )
         ).rowcount
         if changed == 1:
+            attempts.begin(connection, row.id, row.attempt_count + 1, now)
             return _notification(row)
     return None
 
 
 def delivered(connection: Connection, notification: Notification, at: datetime) -> None:
     """Note that the channel has taken a notification: a fact, whoever holds the claim by now."""
+    attempts.end(connection, notification, at)
     connection.execute(
         update(notifications)
         .where(
             notifications.c.id == notification.notification_id,
             notifications.c.state != Delivery.DELIVERED,
         )
-        .values(state=Delivery.DELIVERED, delivered_at=at, next_attempt_at=None, error=None)
+        .values(
+            state=Delivery.DELIVERED,
+            delivered_at=at,
+            next_attempt_at=None,
+            error=None,
+            failure=None,
+        )
     )
 
 
 def postpone(
-    connection: Connection, notification: Notification, *, error: str, until: datetime
+    connection: Connection,
+    notification: Notification,
+    *,
+    error: str,
+    until: datetime,
+    at: datetime,
 ) -> bool:
     """Try a notification again later; False when another worker holds the claim by now."""
+    attempts.end(connection, notification, at, error=error)
     return (
         connection.execute(
             update(notifications)
@@ -141,13 +160,21 @@ def postpone(
     )
 
 
-def give_up(connection: Connection, notification: Notification, *, error: str) -> bool:
+def give_up(
+    connection: Connection,
+    notification: Notification,
+    *,
+    error: str,
+    failure: Failure,
+    at: datetime,
+) -> bool:
     """Let a notification fail; False when another worker holds the claim by now."""
+    attempts.end(connection, notification, at, error=error)
     return (
         connection.execute(
             update(notifications)
             .where(*_is_claimed(notification))
-            .values(state=Delivery.FAILED, next_attempt_at=None, error=error)
+            .values(state=Delivery.FAILED, next_attempt_at=None, error=error, failure=failure)
         ).rowcount
         == 1
     )
@@ -155,20 +182,28 @@ def give_up(connection: Connection, notification: Notification, *, error: str) -
 
 def give_up_abandoned(connection: Connection, channel: str, now: datetime) -> list[str]:
     """Let those of a channel fail whose last attempt ended with its worker; return their ids."""
-    return list(
+    abandoned = list(
         connection.scalars(
             update(notifications)
             .where(
                 notifications.c.channel_id.in_(
                     select(channels.c.id).where(channels.c.name == channel)
                 ),
-                notifications.c.attempt_count >= ATTEMPT_LIMIT,
+                notifications.c.attempt_count >= notifications.c.attempt_limit,
                 _is_due(now),
             )
-            .values(state=Delivery.FAILED, next_attempt_at=None, error=ABANDONED)
+            .values(
+                state=Delivery.FAILED,
+                next_attempt_at=None,
+                error=attempts.ABANDONED,
+                failure=Failure.ABANDONED,
+            )
             .returning(notifications.c.id)
         )
     )
+    if abandoned:
+        attempts.abandon(connection, abandoned, now)
+    return abandoned
 
 
 def is_idle(connection: Connection, now: datetime) -> bool:
@@ -193,15 +228,25 @@ def _is_due(now: datetime) -> ColumnElement[bool]:
     return (notifications.c.state == Delivery.WAITING) & (notifications.c.next_attempt_at <= now)
 
 
+@functools.cache
 def _is_next() -> ColumnElement[bool]:
-    """Hold back "resolved" while the same channel was not told "opened"."""
-    first = notifications.alias("first")
+    """Hold back "resolved" while the same channel was not told all there was before."""
+    earlier = notifications.alias("earlier")
     return ~exists().where(
         notifications.c.event == Event.RESOLVED,
-        first.c.event == Event.OPENED,
-        first.c.state == Delivery.WAITING,
-        first.c.alert_id == notifications.c.alert_id,
-        first.c.channel_id == notifications.c.channel_id,
+        earlier.c.event != Event.RESOLVED,
+        earlier.c.state == Delivery.WAITING,
+        earlier.c.alert_id == notifications.c.alert_id,
+        earlier.c.channel_id == notifications.c.channel_id,
+    )
+
+
+def _told(connection: Connection, alert_id: int) -> set[int]:
+    """Return the ids of the channels that something of this alert was or is to be told."""
+    return set(
+        connection.scalars(
+            select(notifications.c.channel_id).where(notifications.c.alert_id == alert_id)
+        )
     )
 
 
@@ -222,6 +267,7 @@ def _content(alert: Alert, telling: Telling) -> dict[str, Any]:
         "opened_at": alert.opened_at.isoformat(),
         "resolved_at": None if alert.resolved_at is None else alert.resolved_at.isoformat(),
         "frame_count": alert.frame_count,
+        "subject": alert.subject or None,
         "frame_id": alert.frame_id,
         "frame": shown,
     }
@@ -235,6 +281,7 @@ def _notification(row: Row[*tuple[Any, ...]]) -> Notification:
         number=row.number,
         created_at=row.created_at,
         attempt_count=row.attempt_count + 1,
+        attempt_limit=row.attempt_limit,
         alert_id=row.alert_id,
         line=row.line,
         kind=AlertKind(row.kind),
@@ -244,6 +291,7 @@ def _notification(row: Row[*tuple[Any, ...]]) -> Notification:
         if content["resolved_at"] is None
         else datetime.fromisoformat(content["resolved_at"]),
         frame_count=content["frame_count"],
+        subject=content.get("subject"),
         frame_id=content["frame_id"],
         frame=_frame(content["frame"]),
     )

@@ -1,8 +1,23 @@
 """Every table of the database in one collection, as migrations compare and tests empty it."""
 
-from inspection.store import alert_tables, channel_tables, columns, health_tables, tables
+from inspection.store import (
+    alert_tables,
+    channel_tables,
+    columns,
+    evidence_tables,
+    health_tables,
+    ledger_tables,
+    tables,
+)
 
 #: The modules that describe tables; importing them fills the collection.
-TABLES = (tables, alert_tables, channel_tables, health_tables)
+TABLES = (
+    tables,
+    ledger_tables,
+    evidence_tables,
+    alert_tables,
+    channel_tables,
+    health_tables,
+)
 
 metadata = columns.metadata

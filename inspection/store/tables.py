@@ -14,6 +14,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
 )
 
 from inspection.store.columns import Id, Json, Moment, ledger_key, metadata, partial_index
@@ -25,12 +26,8 @@ lines = Table(
     Column("name", String(64), nullable=False, unique=True),
     #: Name of the product being made now.
     Column("product", Text),
-    Column("rule_k", Integer, nullable=False),
-    Column("rule_n", Integer, nullable=False),
-    Column("rule_group_s", Double, nullable=False),
     Column("pictures", String(32), nullable=False),
     Column("sample_rate", Double, nullable=False),
-    Column("is_paused", Boolean, nullable=False),
     #: First frames of each product and station that a reference is learnt from; 0: none.
     Column("learn_count", Integer, nullable=False, server_default="0"),
 )
@@ -140,6 +137,8 @@ ledger = Table(
     #: Why it is uninspected, or the cause of its drop; NULL when inspected.
     Column("reason", String(32)),
     Column("detail", Text),
+    #: Whether another exposure of the camera had the sequence number before.
+    Column("is_repeated", Boolean, nullable=False, server_default=false()),
     #: Where the camera stood when the frame was recorded.
     Column("line_id", Id, ForeignKey("lines.id"), nullable=False),
     Column("station_id", Id, ForeignKey("stations.id"), nullable=False),
@@ -151,6 +150,12 @@ ledger = Table(
     Column("picture_sha256", String(64)),
     Column("picture_media_type", String(64)),
     Column("picture_size_bytes", BigInteger),
+    #: Whose evidence goes first, `inspection.domain.evidence.KeepClass`; NULL: none is left.
+    Column("keep_class", Integer),
+    #: Why picture and map are not there, `inspection.domain.evidence.Gone`; NULL: they are, or
+    #: there never was one to keep.
+    Column("picture_gone", String(16)),
+    Column("map_gone", String(16)),
     Column("recorded_at", Moment, nullable=False),
     # captured_at is in the key because a table partitioned by time must have it there.
     UniqueConstraint("camera_id", "captured_at", "sequence_number"),
@@ -158,6 +163,9 @@ ledger = Table(
     Index(None, "camera_id", "sequence_number"),
     partial_index(None, "part_serial", where="part_serial IS NOT NULL"),
     partial_index(None, "lot", where="lot IS NOT NULL"),
+    # Of each class what was recorded first goes first: ids rise as rows are recorded.
+    partial_index(None, "keep_class", "id", where="keep_class IS NOT NULL"),
+    partial_index(None, "picture_sha256", where="picture_sha256 IS NOT NULL"),
 )
 
 inspections = Table(
@@ -210,9 +218,8 @@ audit = Table(
     Column("id", Id, primary_key=True),
     Column("at", Moment, nullable=False),
     Column("who", Text, nullable=False),
-    #: created, changed, set, withdrawn or restored.
+    #: What was done to what: see `inspection.store.audit.Change`.
     Column("action", String(32), nullable=False),
-    #: line, camera, product, channel, threshold, promise, recipe or reference.
     Column("thing", String(32), nullable=False),
     Column("name", Text, nullable=False),
     Column("before", Json),

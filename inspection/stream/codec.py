@@ -21,25 +21,41 @@ inspection:{CAMERA}:drops         stream   frames that were dropped and are not 
     v, sequence_number, captured_at_ms
     cause                   a value of `inspection.domain.ledger.Cause`
 
-inspection:{CAMERA}:dead-letters  stream   entries nobody could inspect, at most about 1,000
+inspection:{CAMERA}:dead-letters  stream   entries nobody could inspect, the oldest going first when
+                                           their bytes are more than the budget
     entry id                given by the server
-    every field of the original entry; its payload only up to the limit of an entry
+    every field of the original entry
+    letter                  its field in the index
     entry_id                id of the original entry
     reason                  a value of `inspection.domain.ledger.Reason`
     detail                  one sentence for people
     dead_lettered_at_ms     milliseconds since 1970
 
+inspection:{CAMERA}:dead-letter-index  hash   where the dead letters of frames are
+    SEQUENCE_NUMBER-CAPTURED_AT_MS   entry id in the dead-letter stream, a space, bytes
+    drop-ID                 the same of a drop record nobody could read, by its id
+    size_bytes              bytes of all that the index names
+
 inspection:{CAMERA}:suspects      hash     entry id -> how often it was tried alone
 
-inspection:{CAMERA}:state         hash     what the camera is doing, for people
+inspection:{CAMERA}:state         hash     what the camera says (`inspection.stream.state`)
     v
-    state                   one word: starting, live, waiting, drained, failed …
+    state                   a value of `inspection.domain.health.CaptureState`
     detail                  one sentence for people, may be empty
     reported_at_ms          milliseconds since 1970
+    host                    name of the machine that captures it
+    last_frame_at_ms        optional; exposure of its newest frame
+    quiet_ms                since its newest exposure, or its start
+    interval_ms             optional; usual time between exposures
+    view, view_detail       what it sees: a value of `inspection.domain.view.ViewState`, a sentence
+
+inspection:{CAMERA}:owner         string   `JOURNAL HOST` of who captures it; expires soon after
+                                           its last sign of life
+inspection:{CAMERA}:refused       string   HOST that was refused because another one captures it;
+                                           expires after a while
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import get_args
 
@@ -51,7 +67,7 @@ from inspection.domain.frame import (
     milliseconds,
     moment,
 )
-from inspection.domain.ledger import Cause, Reason
+from inspection.domain.ledger import Cause, Reason, Uninspected
 from inspection.errors import CodecError
 
 #: Version of the wire format.
@@ -69,17 +85,6 @@ _TEXTS = ("product", "part_serial", "lot", "trigger_id")
 _MEDIA_TYPES: Mapping[bytes, MediaType] = {name.encode(): name for name in get_args(MediaType)}
 
 
-@dataclass(frozen=True, kw_only=True)
-class CameraState:
-    """What a camera says it is doing."""
-
-    #: One word: starting, live, waiting, drained, failed …
-    state: str
-    #: One sentence for people; may be empty.
-    detail: str
-    reported_at: datetime
-
-
 def frames_key(camera: str) -> str:
     """Return the key of the stream of frames."""
     return f"inspection:{{{camera}}}:frames"
@@ -95,6 +100,11 @@ def dead_letters_key(camera: str) -> str:
     return f"inspection:{{{camera}}}:dead-letters"
 
 
+def dead_letter_index_key(camera: str) -> str:
+    """Return the key of the hash that finds dead letters."""
+    return f"inspection:{{{camera}}}:dead-letter-index"
+
+
 def suspects_key(camera: str) -> str:
     """Return the key of the hash that counts attempts on single frames."""
     return f"inspection:{{{camera}}}:suspects"
@@ -103,6 +113,16 @@ def suspects_key(camera: str) -> str:
 def state_key(camera: str) -> str:
     """Return the key of the hash that says what the camera is doing."""
     return f"inspection:{{{camera}}}:state"
+
+
+def owner_key(camera: str) -> str:
+    """Return the key that says who captures the camera."""
+    return f"inspection:{{{camera}}}:owner"
+
+
+def refused_key(camera: str) -> str:
+    """Return the key that says who wanted to capture the camera and was refused."""
+    return f"inspection:{{{camera}}}:refused"
 
 
 def encode(frame: Frame) -> dict[bytes, bytes]:
@@ -196,40 +216,31 @@ def decode_drop(camera: str, fields: Mapping[bytes, bytes]) -> tuple[FrameIdenti
         raise CodecError(Reason.MALFORMED, f"the cause {cause[:80]!r} is unknown") from error
 
 
-def encode_dead_letter(
-    entry_id: EntryId, reason: str, detail: str, at: datetime
-) -> dict[bytes, bytes]:
+def letter_field(identity: FrameIdentity) -> str:
+    """Return the field of a frame in the index of dead letters."""
+    return f"{identity.sequence_number}-{milliseconds(identity.captured_at)}"
+
+
+def lettered(camera: str, field: str) -> FrameIdentity | None:
+    """Return the frame a field of the index of dead letters stands for; None: another thing."""
+    number, _, captured_at_ms = field.partition("-")
+    if not (number.isdigit() and captured_at_ms.isdigit()):
+        return None
+    found = FrameIdentity(
+        camera=camera, sequence_number=int(number), captured_at=moment(int(captured_at_ms))
+    )
+    return found if found.is_possible else None
+
+
+def encode_dead_letter(entry_id: EntryId, letter: Uninspected, at: datetime) -> dict[bytes, bytes]:
     """Return what a dead letter has beside the fields of the original entry."""
     return {
+        b"letter": letter_field(letter.identity).encode(),
         b"entry_id": str(entry_id).encode(),
-        b"reason": reason.encode(),
-        b"detail": _encoded_text(detail),
+        b"reason": letter.reason.value.encode(),
+        b"detail": _encoded_text(letter.detail),
         b"dead_lettered_at_ms": b"%d" % milliseconds(at),
     }
-
-
-def encode_state(state: CameraState) -> dict[bytes, bytes]:
-    """Return the fields of the state hash."""
-    return {
-        b"v": SCHEMA,
-        b"state": _encoded_text(state.state),
-        b"detail": _encoded_text(state.detail),
-        b"reported_at_ms": b"%d" % milliseconds(state.reported_at),
-    }
-
-
-def decode_state(fields: Mapping[bytes, bytes]) -> CameraState:
-    """Return what the camera last said.
-
-    Raises:
-        CodecError: as for `decode`.
-    """
-    _check_schema(fields)
-    return CameraState(
-        state=_text(fields, b"state") or "",
-        detail=_text(fields, b"detail") or "",
-        reported_at=_time(fields, b"reported_at_ms"),
-    )
 
 
 def _encoded_identity(known: FrameIdentity) -> dict[bytes, bytes]:
@@ -244,11 +255,14 @@ def _encoded_identity(known: FrameIdentity) -> dict[bytes, bytes]:
 
 
 def _decoded_identity(camera: str, fields: Mapping[bytes, bytes]) -> FrameIdentity:
-    return FrameIdentity(
+    found = FrameIdentity(
         camera=camera,
         sequence_number=_number(fields, b"sequence_number"),
         captured_at=_time(fields, b"captured_at_ms"),
     )
+    if not found.is_possible:
+        raise CodecError(Reason.MALFORMED, f"no frame has the number {found.sequence_number}")
+    return found
 
 
 def _check_schema(fields: Mapping[bytes, bytes]) -> None:

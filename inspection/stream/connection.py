@@ -88,14 +88,17 @@ def connect(url: str, *, retries: int = _RETRIES) -> Client:
         return redis.Redis.from_url(url, **options)
 
 
-def connect_async(url: str, *, block_ms: int, retries: int = _RETRIES) -> AsyncClient:
+def connect_async(url: str, *, block_ms: int) -> AsyncClient:
     """Return an asyncio client of `url` for commands that block up to `block_ms`.
+
+    No command is tried again behind the caller's back: a second reading would leave what the lost
+    answer of the first held pending until it is stale.
 
     Raises:
         ConfigurationError: the address cannot be used.
     """
     backoff = ExponentialWithJitterBackoff(base=0.05, cap=1.0)
-    options = _options(block_ms=block_ms) | {"retry": AsyncRetry(backoff, retries)}
+    options = _options(block_ms=block_ms) | {"retry": AsyncRetry(backoff, 0)}
     with _usable(url):
         if (service := _sentinel_service(url)) is not None:
             sentinel = _ASYNC_SENTINEL(

@@ -2,11 +2,9 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Sequence
 
 from redis.asyncio.client import Pipeline
-from redis.exceptions import OutOfMemoryError
 
 from inspection.domain.frame import EntryId, Frame
 from inspection.domain.ledger import Reason
@@ -15,32 +13,20 @@ from inspection.stream import replies
 from inspection.stream.codec import (
     ENTRY_LIMIT_BYTES,
     GROUP,
-    dead_letters_key,
     decode,
     decode_drop,
     drops_key,
-    encode_dead_letter,
     frames_key,
     suspects_key,
 )
 from inspection.stream.connection import AsyncClient, translated
+from inspection.stream.dead_letters import DEAD_LETTER_BYTES, SETTLE, DeadLetters
 from inspection.stream.delivery import Delivery, DropRecord
 from inspection.stream.group import Group
 from inspection.telemetry import logger
 
-#: Entries a dead-letter stream keeps, about.
-DEAD_LETTER_COUNT = 1000
 #: Entries of one camera that are read in one command when there may be many.
 _PAGE_COUNT = 8
-
-# One step: an entry that was acknowledged but not deleted would stay for ever. A script and not
-# MULTI, in which a server whose memory is full takes no command at all: settling is what frees it.
-# KEYS: frames, suspects. ARGV: group, then ids.
-_SETTLE = """#!lua flags=allow-oom
-redis.call('XACK', KEYS[1], ARGV[1], unpack(ARGV, 2))
-redis.call('XDEL', KEYS[1], unpack(ARGV, 2))
-redis.call('HDEL', KEYS[2], unpack(ARGV, 2))
-"""
 
 
 class Consumer:
@@ -52,8 +38,8 @@ class Consumer:
         *,
         name: str,
         reclaim_idle_ms: int,
-        group: str = GROUP,
         entry_limit_bytes: int = ENTRY_LIMIT_BYTES,
+        dead_letter_bytes: int = DEAD_LETTER_BYTES,
     ) -> None:
         """Read through `client`, which stays the caller's.
 
@@ -62,11 +48,15 @@ class Consumer:
             name: of this member; the same after a restart, and no two living ones alike.
             reclaim_idle_ms: an entry that was delivered longer ago is stale. More than the
                 longest time from taking a batch to settling it, warm-up included.
-            group: name of the group.
             entry_limit_bytes: bytes an encoded picture may have.
+            dead_letter_bytes: budget of a camera's dead-letter stream.
         """
+        #: Of this member.
+        self.name = name
         self._client = client
-        self._group = Group(client, name=group, member=name)
+        self._group = Group(client, name=GROUP, member=name)
+        #: The dead letters of the cameras.
+        self.dead_letters = DeadLetters(client, budget_bytes=dead_letter_bytes)
         self._reclaim_idle_ms = reclaim_idle_ms
         self._entry_limit_bytes = entry_limit_bytes
         self._turn = 0
@@ -170,40 +160,6 @@ class Consumer:
                     self._queue_settle(pipe, camera, ids)
                 await pipe.execute()
 
-    async def dead_letter(
-        self, delivery: Delivery, *, reason: Reason, detail: str, at: datetime
-    ) -> None:
-        """Settle an entry nobody can inspect and keep a copy in the dead-letter stream.
-
-        When the server's memory is full there is no copy.
-
-        Args:
-            delivery: the entry; its row is committed.
-            reason: why nobody can.
-            detail: one sentence for people.
-            at: now.
-
-        Raises:
-            UnavailableError: the server does not answer.
-        """
-        fields = dict(delivery.fields or {})
-        if len(fields.get(b"payload", b"")) > self._entry_limit_bytes:
-            del fields[b"payload"]
-        fields |= encode_dead_letter(delivery.entry_id, reason, detail, at)
-        with translated(self._client):
-            try:
-                async with self._client.pipeline(transaction=True) as pipe:
-                    _queue_dead_letter(pipe, delivery.camera, fields)
-                    self._queue_settle(pipe, delivery.camera, [delivery.entry_id])
-                    await pipe.execute()
-            except OutOfMemoryError:
-                logger().warning(
-                    "dead_letter_left_out",
-                    frame_id=delivery.identity.frame_id,
-                    reason=reason.value,
-                )
-                await self.settle([delivery])
-
     async def attempted_alone(self, delivery: Delivery) -> int:
         """Count one more attempt to inspect the entry alone and return how many there were.
 
@@ -251,29 +207,15 @@ class Consumer:
         try:
             dropped, cause = decode_drop(camera, fields)
         except CodecError as error:
-            reasons = {b"entry_id": str(record_id).encode(), b"reason": error.reason.encode()}
-            async with self._client.pipeline(transaction=True) as pipe:
-                _queue_dead_letter(pipe, camera, {**fields, **reasons})
-                _queue(pipe.xdel(drops_key(camera), str(record_id)))
-                await pipe.execute()
+            await self.dead_letters.keep_drop(camera, record_id, fields, error)
+            await self._client.xdel(drops_key(camera), str(record_id))
             logger().warning("drop_unreadable", camera=camera, reason=error.reason)
             return None
         return DropRecord(camera=camera, record_id=record_id, identity=dropped, cause=cause)
 
     def _queue_settle(self, pipe: Pipeline, camera: str, entry_ids: Sequence[EntryId]) -> None:
         keys, ids = (frames_key(camera), suspects_key(camera)), map(str, entry_ids)
-        _queue(pipe.eval(_SETTLE, len(keys), *keys, self._group.name, *ids))
-
-
-def _queue_dead_letter(pipe: Pipeline, camera: str, fields: Mapping[bytes, bytes]) -> None:
-    _queue(
-        pipe.xadd(
-            dead_letters_key(camera),
-            replies.sendable(fields),
-            maxlen=DEAD_LETTER_COUNT,
-            approximate=True,
-        )
-    )
+        _queue(pipe.eval(SETTLE, len(keys), *keys, self._group.name, *ids))
 
 
 def _queue(_command: object) -> None:

@@ -18,11 +18,18 @@ class Delivery:
     fields: Mapping[bytes, bytes] | None
     #: How often it was given to somebody, this time included.
     delivery_count: int
+    #: Row of the dead letter it comes from; None when it comes from the stream of frames.
+    letter_id: int | None = None
 
     @property
     def identity(self) -> FrameIdentity:
         """The best that can be known of the frame's identity, however damaged the entry is."""
         return identity(self.camera, self.entry_id, self.fields)
+
+    @property
+    def payload_bytes(self) -> int | None:
+        """Bytes of the payload; None when the entry was trimmed."""
+        return None if self.fields is None else len(self.fields.get(b"payload", b""))
 
 
 @dataclass(frozen=True, kw_only=True)

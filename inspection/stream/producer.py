@@ -1,11 +1,11 @@
 """Frames into a camera's stream, with a named policy for when it is full."""
 
 from collections.abc import Iterable
-from datetime import datetime
 from enum import StrEnum
 from typing import cast
 
 from inspection.domain.frame import EntryId, Frame, FrameIdentity, milliseconds
+from inspection.domain.health import CameraState
 from inspection.domain.ledger import Cause
 from inspection.domain.line import OverflowPolicy
 from inspection.errors import ConfigurationError, InspectionError
@@ -14,17 +14,16 @@ from inspection.stream.codec import (
     ENTRY_LIMIT_BYTES,
     GROUP,
     SCHEMA,
-    CameraState,
-    decode_state,
     drops_key,
     encode,
     encode_drop,
-    encode_state,
     frames_key,
     state_key,
 )
 from inspection.stream.connection import Client, translated
+from inspection.stream.ownership import OWNED, Owner, Ownership, host_of, taken_by
 from inspection.stream.replies import sendable
+from inspection.stream.state import encode_state
 
 #: One in so many of a full stream's frames must be gone before there is room again.
 _ROOM_SHARE = 8
@@ -33,16 +32,31 @@ _ROOM_SHARE = 8
 #: shrinks in steps instead of holding up everybody else's commands.
 _DROPS_AT_ONCE = 16
 
+# KEYS: state, owner, refused. ARGV: as for `taken`, then the fields of the state.
+# Answers who else has the camera.
+_REPORT = (
+    OWNED
+    + """
+local owner = taken(KEYS[2], KEYS[3])
+if not owner then redis.call('HSET', KEYS[1], unpack(ARGV, 5)) end
+return owner
+"""
+)
+
 # Everything in one atomic step, so that nothing is lost or counted twice whenever it is cut off.
-# KEYS: frames, drops.
-# ARGV: sequence number, captured_at_ms, overflow policy, limit of the backlog, group, version,
-#       drops at once, then the fields of the entry.
-# Answers what became of the frame and the newest id before.
-_ADD = """#!lua
+# KEYS: frames, drops, owner, refused.
+# ARGV: as for `taken`, then sequence number, captured_at_ms, overflow policy, limit of the backlog,
+#       group, version, drops at once, then the fields of the entry.
+# Answers what became of the frame, and the newest id before or who else has the camera.
+_ADD = (
+    OWNED
+    + """
+local owner = taken(KEYS[3], KEYS[4])
+if owner then return {'taken', owner} end
 local frames, drops = KEYS[1], KEYS[2]
-local sequence_number, captured_at_ms = tonumber(ARGV[1]), tonumber(ARGV[2])
-local policy, limit, group, version = ARGV[3], tonumber(ARGV[4]), ARGV[5], ARGV[6]
-local drops_at_once = tonumber(ARGV[7])
+local sequence_number, captured_at_ms = tonumber(ARGV[5]), tonumber(ARGV[6])
+local policy, limit, group, version = ARGV[7], tonumber(ARGV[8]), ARGV[9], ARGV[10]
+local drops_at_once = tonumber(ARGV[11])
 
 local function field(pairs, name)
   for i = 1, #pairs, 2 do
@@ -56,7 +70,7 @@ local function drop(number, time_ms)
 end
 
 local newest_drop = redis.call('XREVRANGE', drops, '+', '-', 'COUNT', '1')[1]
-if newest_drop and field(newest_drop[2], 'sequence_number') == ARGV[1] then
+if newest_drop and field(newest_drop[2], 'sequence_number') == ARGV[5] then
   return {'dropped', ''}
 end
 
@@ -98,14 +112,15 @@ end
 
 if length >= limit then
   if policy == 'block' then return {'full', last} end
-  drop(ARGV[1], ARGV[2])
+  drop(ARGV[5], ARGV[6])
   -- The stream remembers the number; the record leaves as soon as the ledger has it.
   redis.call('XSETID', frames, id)
   return {'dropped', last}
 end
-redis.call('XADD', frames, id, unpack(ARGV, 8))
+redis.call('XADD', frames, id, unpack(ARGV, 12))
 return {'added', last}
 """
+)
 
 
 class Admission(StrEnum):
@@ -130,6 +145,7 @@ class Producer:
         overflow: OverflowPolicy,
         backlog_limit: int,
         entry_limit_bytes: int = ENTRY_LIMIT_BYTES,
+        owner: Owner | None = None,
     ) -> None:
         """Write through `client`, which stays the caller's.
 
@@ -139,6 +155,7 @@ class Producer:
             overflow: what to do when the stream is full.
             backlog_limit: frames the stream holds at most, those being inspected included.
             entry_limit_bytes: bytes an encoded picture may have.
+            owner: who writes; None when it is known that nobody else does.
 
         Raises:
             ConfigurationError: the limit leaves no room for a single frame.
@@ -152,7 +169,14 @@ class Producer:
         self._overflow = overflow
         self._backlog_limit = backlog_limit
         self._entry_limit_bytes = entry_limit_bytes
+        self._ownership = Ownership(client, camera=camera, owner=owner)
         self._add = client.register_script(_ADD)
+        self._report = client.register_script(_REPORT)
+
+    @property
+    def ownership(self) -> Ownership:
+        """Whose camera it is."""
+        return self._ownership
 
     def last_entry(self) -> EntryId | None:
         """Return the newest id whose frame was added or dropped here, None when there is none.
@@ -172,6 +196,7 @@ class Producer:
 
         Raises:
             UnavailableError: the server does not answer or its memory is full.
+            ConfigurationError: another machine captures the camera.
             InspectionError: a frame with a greater number was added before.
         """
         if len(frame.payload) > self._entry_limit_bytes:
@@ -182,8 +207,9 @@ class Producer:
             outcome, last = cast(
                 "tuple[bytes, bytes]",
                 self._add(
-                    keys=[frames_key(self._camera), drops_key(self._camera)],
+                    keys=[frames_key(self._camera), drops_key(self._camera), *self._ownership.keys],
                     args=[
+                        *self._ownership.arguments,
                         identity.sequence_number,
                         milliseconds(identity.captured_at),
                         self._overflow.value,
@@ -195,6 +221,8 @@ class Producer:
                     ],
                 ),
             )
+        if outcome == b"taken":
+            raise taken_by(host_of(last), self._camera)
         if outcome == b"behind":
             raise InspectionError(
                 f"frame {identity.frame_id} cannot be added: the stream has been at "
@@ -235,29 +263,16 @@ class Producer:
                 pipe.xadd(drops_key(self._camera), sendable(encode_drop(identity, cause)))
             pipe.execute()
 
-    def report(self, state: str, detail: str, at: datetime) -> None:
-        """Say what the camera is doing, for people.
-
-        Args:
-            state: one word: starting, live, waiting, drained, failed …
-            detail: one sentence, may be empty.
-            at: the moment it is said.
+    def report(self, said: CameraState) -> str | None:
+        """Say what the camera is doing, unless another machine captures it; return its name then.
 
         Raises:
             UnavailableError: the server does not answer or its memory is full.
         """
-        said = CameraState(state=state, detail=detail, reported_at=at)
+        fields = (part for field in encode_state(said).items() for part in field)
         with translated(self._client):
-            self._client.hset(state_key(self._camera), mapping=sendable(encode_state(said)))
-
-
-def state(client: Client, camera: str) -> CameraState | None:
-    """Return what the camera said last, None when it never said anything.
-
-    Raises:
-        UnavailableError: the server does not answer.
-        CodecError: another version wrote it.
-    """
-    with translated(client):
-        fields = client.hgetall(state_key(camera))
-    return decode_state(cast("dict[bytes, bytes]", fields)) if fields else None
+            taken = self._report(
+                keys=[state_key(self._camera), *self._ownership.keys],
+                args=[*self._ownership.arguments, *fields],
+            )
+        return None if taken is None else host_of(taken)

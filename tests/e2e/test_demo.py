@@ -20,6 +20,7 @@ KEYS = {
     "uninspected",
     "dropped",
     "in_flight",
+    "missing",
     "alerts",
     "frames_per_second",
     "latency_ms",

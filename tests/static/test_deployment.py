@@ -20,6 +20,7 @@ PROCESSES = {
     "inspector": "inspector",
     "learner": "reference learn",
     "alerter": "alerter",
+    "keeper": "keeper",
     "capture": "capture",
 }
 

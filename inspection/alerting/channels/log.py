@@ -5,7 +5,7 @@ from inspection.domain.notification import Event, Notification
 
 
 class LogChannel:
-    """Writes one record for each notification: action `alert_opened` or `alert_resolved`."""
+    """Writes one record for each notification: `alert_opened`, `alert_resolved` and so on."""
 
     def send(self, notification: Notification) -> None:
         """Write the record."""
@@ -15,7 +15,17 @@ class LogChannel:
             frame_id=notification.frame_id,
             summary=notification.summary,
         )
-        if notification.event is Event.OPENED:
-            log.warning("alert_opened")
-        else:
-            log.info("alert_resolved")
+        match notification.event:
+            case Event.OPENED:
+                log.warning("alert_opened")
+            case Event.UPDATED:
+                log.warning("alert_updated")
+            case Event.ESCALATED:
+                log.error("alert_escalated")
+            case Event.RESOLVED:
+                log.info("alert_resolved")
+            case Event.TEST:
+                log.info("alert_test")
+
+    def close(self) -> None:
+        """Do nothing: nothing is open."""

@@ -3,17 +3,29 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import delete, insert, select
 
 from inspection.domain.alert import Alert
+from inspection.domain.channel import Channel
+from inspection.domain.health import HealthState
 from inspection.domain.inspection import Verdict
 from inspection.domain.ledger import Entry
 from inspection.domain.line import Line, Threshold
 from inspection.domain.notification import Event
-from inspection.domain.site import Channel
-from inspection.store import alert_tables, channel_tables, ledger, lines, tables, thresholds
+from inspection.store import (
+    alert_tables,
+    channel_tables,
+    health_tables,
+    ledger,
+    lines,
+    shelves,
+    tables,
+    thresholds,
+)
 from inspection.store.alerts import list_alerts
+from inspection.store.cameras import camera_id
 from inspection.store.database import Database
+from inspection.store.shelves import Silence
 from tests import factories
 from tests.factories import NOON
 
@@ -62,9 +74,72 @@ class Floor:
             entries.append(factories.inspected(**who, inspection=given))
         return self._record(entries)
 
+    def measure(
+        self, *scores: float, camera: str = "cam-1", at: datetime = NOON, product: str = "washer"
+    ) -> None:
+        """Record one inspected frame a second for each score."""
+        entries: list[Entry] = []
+        for seconds, score in enumerate(scores):
+            who = self._identity(camera, at + timedelta(seconds=seconds))
+            given = factories.inspection(
+                **who,
+                product=product,
+                score=score,
+                verdict=Verdict.NG if score > LIMIT else Verdict.OK,
+                threshold=self._thresholds[camera],
+            )
+            entries.append(factories.inspected(**who, product=product, inspection=given))
+        self._record(entries)
+
+    def feel(self, camera: str, *, at: datetime, **changes: Any) -> None:
+        """Write down how a camera is doing, as whoever looks at cameras does."""
+        row = {
+            "state": HealthState.LIVE.value,
+            "detail": "",
+            "since_at": at,
+            "checked_at": at,
+            "good_count": 0,
+            "lag_s": 0.0,
+            "waiting_count": 0,
+            "last_frame_at": at,
+        } | changes
+        table = health_tables.camera_health
+        with self.database.write() as connection:
+            number = camera_id(connection, camera)
+            connection.execute(delete(table).where(table.c.camera_id == number))
+            connection.execute(insert(table).values(camera_id=number, **row))
+
+    def shelve(self, *, until_at: datetime, at: datetime = NOON, **scope: Any) -> None:
+        """Shelve alerts; `scope` as of `shelves.scope_of`."""
+        silence = Silence(at=at, by="mia", reason="known", until_at=until_at)
+        with self.database.write() as connection:
+            shelves.shelve(connection, shelves.scope_of(connection, **scope), silence)
+
     def fail_to_see(self, *, camera: str = "cam-1", at: datetime = NOON, **why: Any) -> list[int]:
         """Record one frame that could not be judged."""
         return self._record([factories.uninspected(**self._identity(camera, at), **why)])
+
+    def pause(self, line: str = "line-1", *, until_at: datetime | None = None) -> None:
+        """Let a line open no alerts from noon on."""
+        silence = Silence(at=NOON, by="test", reason="to be quiet", until_at=until_at)
+        with self.database.write() as connection:
+            shelves.pause(connection, line, silence)
+
+    @property
+    def events(self) -> list[Event]:
+        """What was told, in the order in which it was told."""
+        rows = sorted(self.rows(), key=lambda row: (row.created_at, row.alert_id, row.number))
+        return [Event(row.event) for row in rows]
+
+    def told(self) -> list[str]:
+        """Return the sentences that were told, in the order in which they were told."""
+        rows = sorted(self.rows(), key=lambda row: (row.created_at, row.alert_id, row.number))
+        return [row.content["summary"] for row in rows]
+
+    def alert(self) -> Alert:
+        """Return the only alert there is."""
+        (alert,) = self.alerts()
+        return alert
 
     def alerts(self) -> list[Alert]:
         with self.database.read() as connection:

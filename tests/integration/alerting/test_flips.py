@@ -4,14 +4,13 @@ import contextlib
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import update
 
 from inspection.alerting import worker
-from inspection.domain.alert import AlertKind, Rule
+from inspection.domain.alert import AlertKind
 from inspection.domain.inspection import Verdict
 from inspection.domain.ledger import Reason
 from inspection.domain.notification import Event
-from inspection.store import outbox, tables
+from inspection.store import outbox
 from tests import factories
 from tests.factories import NOON
 from tests.integration.alerting.floor import Floor
@@ -23,7 +22,7 @@ LATER = NOON + timedelta(hours=1)
 @pytest.fixture
 def two_of_ten(empty_floor: Floor) -> Floor:
     """A floor whose line alerts on 2 NG of the last 10."""
-    line = factories.line(rule=Rule(k=2, n=10))
+    line = factories.line(rules=factories.rules(k=2, n=10))
     empty_floor.add(line, "cam-1", "cam-2", channels=(factories.channel(),))
     return empty_floor
 
@@ -145,7 +144,7 @@ def test_alert_resolves_and_says_so_when_the_line_was_calm(floor: Floor) -> None
     assert alert.resolved_at == LATER + timedelta(seconds=60)
     assert floor.notifications() == [("log", Event.OPENED), ("log", Event.RESOLVED)]
     assert floor.rows()[1].content["summary"] == (
-        "line line-1: no NG part for 60 s; 2 frames in all"
+        "line line-1: no NG part for 60 s; 2 frames in all, 1 more since 13:00 UTC"
     )
 
 
@@ -192,27 +191,6 @@ def test_new_alert_opens_when_the_one_before_is_resolved(floor: Floor) -> None:
     newest, oldest = floor.alerts()
     assert (oldest.resolved_at is None, newest.resolved_at is None) == (False, True)
     assert newest.frame_id == "cam-1/2"
-
-
-def test_paused_line_opens_no_alert(empty_floor: Floor) -> None:
-    empty_floor.add(factories.line(is_paused=True), "cam-1", channels=(factories.channel(),))
-    empty_floor.see(NG)
-    empty_floor.fail_to_see()
-
-    worker.once(empty_floor.database, LATER)
-
-    assert empty_floor.alerts() == []
-    assert empty_floor.outbox() == []
-
-
-def test_pause_counts_from_the_moment_it_is_set(floor: Floor) -> None:
-    floor.see(NG)
-    with floor.database.write() as connection:
-        connection.execute(update(tables.lines).values(is_paused=True))
-
-    worker.once(floor.database, LATER)
-
-    assert floor.alerts() == []
 
 
 def test_uninspected_frame_opens_an_alert_with_its_reason(floor: Floor) -> None:
@@ -269,7 +247,7 @@ def test_frame_stays_in_the_outbox_when_its_worker_dies(floor: Floor) -> None:
     floor.see(NG)
     (ledger_id,) = floor.outbox()
     with contextlib.suppress(KeyboardInterrupt), floor.database.write() as connection:
-        outbox.take(connection, ledger_id)
+        outbox.take(connection, [ledger_id])
         raise KeyboardInterrupt
 
     worker.once(floor.database, LATER)

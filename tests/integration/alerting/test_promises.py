@@ -144,7 +144,8 @@ def test_drift_alert_stays_until_the_line_is_calibrated_again(line: Promised) ->
 
 
 def test_paused_line_loses_its_promise_without_an_alert(empty_floor: Floor) -> None:
-    empty_floor.add(factories.line(is_paused=True), "cam-1", channels=(factories.channel(),))
+    empty_floor.add(factories.line(), "cam-1", channels=(factories.channel(),))
+    empty_floor.pause()
     line = Promised(empty_floor)
     line.make(60, mean=0.2)
 

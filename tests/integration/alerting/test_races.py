@@ -9,11 +9,12 @@ from typing import Any
 
 from sqlalchemy import text
 
-from inspection.alerting import flips, worker
+from inspection.alerting import flips, tellings, worker
 from inspection.domain.inspection import Verdict
 from inspection.domain.notification import Event
-from inspection.store import alerts, outbox
+from inspection.store import openings, outbox, resolutions, rules
 from inspection.store.database import Database
+from inspection.store.openings import Finding
 from tests import factories
 from tests.factories import NOON
 from tests.integration.alerting.floor import Floor
@@ -47,10 +48,10 @@ def test_frame_is_processed_once_when_two_workers_take_it(floor: Floor) -> None:
     floor.see(NG)
     (ledger_id,) = floor.outbox()
 
-    first = flips.process(floor.database, ledger_id, LATER)
-    second = flips.process(floor.database, ledger_id, LATER)
+    first = flips.process(floor.database, [ledger_id], LATER)
+    second = flips.process(floor.database, [ledger_id], LATER)
 
-    assert (first, second) == (True, False)
+    assert (first, second) == (1, 0)
     assert floor.alerts()[0].frame_count == 1
 
 
@@ -64,20 +65,14 @@ def test_frame_joins_when_another_worker_opens_the_alert_at_the_same_moment(
 
     with ThreadPoolExecutor(1) as pool:
         with postgres_database.write() as connection:
-            taken = outbox.take(connection, first)
-            assert taken is not None
-            alerts.open_alert(
-                connection,
-                taken,
-                frame=taken.frame,
-                members=[first],
-                summary="first",
-                at=LATER,
-            )
-            other = pool.submit(flips.process, postgres_database, second, LATER)
+            (taken,) = outbox.take(connection, [first])
+            rule = rules.get_rule(connection, "line-1", "ng")
+            finding = Finding(summary="first", members=[first], frame=taken.frame)
+            openings.open_alert(connection, rule, finding, LATER)
+            other = pool.submit(flips.process, postgres_database, [second], LATER)
             # It cannot see the alert, tries to open one, and has to wait for this transaction.
             wait_until(lambda: is_somebody_waiting(postgres_database), 10)
-        assert other.result(10) is True
+        assert other.result(10) == 1
 
     (alert,) = floor.alerts()
     assert alert.summary == "first"
@@ -88,11 +83,11 @@ def test_alert_is_resolved_once_when_two_workers_find_it_calm(floor: Floor) -> N
     floor.see(NG)
     worker.once(floor.database, LATER)
     with floor.database.read() as connection:
-        (calm,) = alerts.calm_alerts(connection, LATER + timedelta(seconds=60))
+        (calm,) = resolutions.calm_alerts(connection, LATER + timedelta(seconds=60))
 
-    flips.resolve_calm(floor.database, LATER + timedelta(seconds=60))
+    tellings.resolve_calm(floor.database, LATER + timedelta(seconds=60))
     with floor.database.write() as connection:
-        again = alerts.resolve(connection, calm, LATER + timedelta(seconds=61))
+        again = resolutions.resolve(connection, calm, LATER + timedelta(seconds=61))
 
     assert again is None
     assert floor.alerts()[0].resolved_at == LATER + timedelta(seconds=60)
@@ -103,12 +98,12 @@ def test_alert_is_not_resolved_when_a_frame_joins_between_look_and_update(floor:
     floor.see(NG)
     worker.once(floor.database, LATER)
     with floor.database.read() as connection:
-        (calm,) = alerts.calm_alerts(connection, LATER + timedelta(seconds=60))
+        (calm,) = resolutions.calm_alerts(connection, LATER + timedelta(seconds=60))
     floor.see(NG)
     worker.once(floor.database, LATER + timedelta(seconds=60))
 
     with floor.database.write() as connection:
-        resolved = alerts.resolve(connection, calm, LATER + timedelta(seconds=61))
+        resolved = resolutions.resolve(connection, calm, LATER + timedelta(seconds=61))
 
     assert resolved is None
     assert floor.alerts()[0].resolved_at is None

@@ -1,10 +1,9 @@
 """The alert worker goes on: past slow receivers, broken frames and outages, until it is stopped."""
 
-import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -16,13 +15,14 @@ from structlog.testing import capture_logs
 from inspection.alerting import flips, worker
 from inspection.domain.inspection import Verdict
 from inspection.domain.notification import Delivery
-from inspection.store import notifications, tables
+from inspection.store import alert_tables, lines, notifications
 from inspection.store.database import Database
 from inspection.store.notifications import LEASE_S
 from tests import factories
 from tests.factories import NOON
 from tests.integration.alerting.floor import Floor
-from tests.integration.alerting.receiver import Receiver
+from tests.integration.alerting.receiver import LOOPBACK, Receiver
+from tests.integration.alerting.workers import running
 
 NG = Verdict.NG
 WaitUntil = Callable[..., Any]
@@ -38,24 +38,6 @@ def no_couriers_left(
     yield
     receiver.is_closing.set()
     wait_until(lambda: not any(t.name.startswith("courier-") for t in threading.enumerate()))
-
-
-@contextlib.contextmanager
-def running(database: Database) -> Iterator[threading.Event]:
-    """Run a worker in a thread until the block ends."""
-    stop = threading.Event()
-    thread = threading.Thread(
-        target=worker.run,
-        args=(database,),
-        kwargs={"clock": lambda: datetime.now(UTC), "stop": stop, "poll_s": 0.01},
-    )
-    thread.start()
-    try:
-        yield stop
-    finally:
-        stop.set()
-        thread.join(10)
-        assert not thread.is_alive()
 
 
 def delivered(floor: Floor) -> list[str]:
@@ -116,8 +98,9 @@ def test_broken_frame_does_not_keep_others_from_being_looked_at(
     (broken,) = floor.outbox()
     floor.see(NG, camera="cam-3")
     with floor.database.write() as connection:
-        line = tables.lines
-        connection.execute(update(line).where(line.c.name == "line-1").values(rule_k=0))
+        line_id = lines.line_id(connection, "line-1")
+        of_line = alert_tables.rules.c.line_id == line_id
+        connection.execute(update(alert_tables.rules).where(of_line).values(settings={"k": 0}))
 
     with capture_logs() as logs, running(floor.database):
         wait_until(lambda: delivered(floor))
@@ -153,7 +136,7 @@ def test_worker_waits_out_an_outage_of_the_database_and_logs_it_once(
 def test_worker_is_idle_only_when_nothing_is_to_be_done(floor: Floor) -> None:
     floor.see(NG)
     recorded = is_idle(floor, NOON)
-    flips.process(floor.database, floor.outbox()[0], NOON)
+    flips.process(floor.database, floor.outbox(), NOON)
     opened = is_idle(floor, NOON)
     with floor.database.write() as connection:
         claimed = notifications.claim(connection, "log", NOON)
@@ -174,7 +157,7 @@ def test_worker_is_idle_when_a_refused_notification_waits_for_its_next_attempt(
     empty_floor.see(NG)
     receiver.answer(500, 500)
 
-    worker.once(empty_floor.database, NOON)
+    worker.once(empty_floor.database, NOON, outbound=LOOPBACK)
     waits = is_idle(empty_floor, NOON)
 
     assert waits

@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 
 from inspection.domain.ledger import Reason
 from inspection.domain.line import OverflowPolicy
-from inspection.store import ledger, tables
+from inspection.store import accounts, ledger, tables
 from inspection.store.database import Database
 from inspection.stream.connection import connect
 from inspection.stream.producer import Producer
@@ -84,13 +84,16 @@ def test_verify_counts_every_frame_once_by_reason_and_cause(
         "reasons": {"corrupt": 1, "trimmed": 1},
         "causes": {"drop_oldest": 1},
     }
-    assert account == {**whole, "is_balanced": True}
+    assert account == {**whole, "missing_count": 0, "is_balanced": True}
     assert cameras["cam-1"] == {
         **whole,
         "accepted": 5,
         "inspections": 1,
+        "removed": 0,
+        "missing_count": 0,
         "missing": [],
         "doubled": [],
+        "differences": [],
     }
     assert cameras["cam-2"]["accepted"] == cameras["cam-2"]["inspections"] == 1
     assert cameras["cam-3"]["accepted"] == 0
@@ -120,8 +123,50 @@ def test_verify_names_frames_that_are_missing_or_there_twice(
     assert (as_json.code, table.code) == (1, 1)
     assert as_json.json["is_balanced"] is False
     found = {row["camera"]: (row["missing"], row["doubled"]) for row in as_json.json["cameras"]}
-    assert found == {"cam-1": ([2, 4], []), "cam-2": ([], [1]), "cam-3": ([], [])}
-    assert as_json.sentence == table.sentence == "2 frames are missing, 1 are there twice"
+    assert found == {"cam-1": ([2, 4], []), "cam-2": ([2], [1]), "cam-3": ([], [])}
+    assert as_json.sentence == table.sentence == "3 frames are missing, 1 are there twice"
+
+
+def test_verify_counts_every_row_and_names_counters_that_say_otherwise(
+    streams_console: Console, site_database: Database
+) -> None:
+    with site_database.write() as connection:
+        entries = [factories.inspected(), factories.uninspected(sequence_number=2)]
+        ledger.record(connection, entries, at=NOON)
+        # As if somebody had changed rows by hand: the sum of the counters is as it was.
+        connection.execute(
+            update(tables.ledger)
+            .where(tables.ledger.c.sequence_number == 2)
+            .values(reason="truncated")
+        )
+
+    ended = streams_console.run("db", "verify", "--json")
+
+    assert ended.code == 1
+    assert ended.sentence == "0 frames are missing, 0 are there twice, 2 counters are wrong"
+    (camera, *_) = ended.json["cameras"]
+    assert camera["differences"] == [
+        {"outcome": "uninspected", "reason": "corrupt", "counted": 1, "found": 0},
+        {"outcome": "uninspected", "reason": "truncated", "counted": 0, "found": 1},
+    ]
+
+
+def test_verify_knows_rows_that_retention_has_removed_and_still_sees_what_was_lost(
+    streams_console: Console, site_database: Database
+) -> None:
+    with site_database.write() as connection:
+        entries = [factories.inspected(sequence_number=number) for number in (1, 3)]
+        ledger.record(connection, entries, at=NOON)
+        row = connection.execute(select(tables.ledger.c.id)).all()
+        accounts.note_removed(connection, [each.id for each in row])
+        connection.execute(tables.ledger.delete())
+
+    ended = streams_console.run("db", "verify", "--json")
+
+    assert ended.code == 1
+    (camera, *_) = ended.json["cameras"]
+    assert (camera["accepted"], camera["inspections"], camera["removed"]) == (3, 2, 2)
+    assert (camera["missing_count"], camera["missing"]) == (1, [2])
 
 
 def test_server_that_does_not_answer_ends_a_command_with_its_setting_and_no_password(

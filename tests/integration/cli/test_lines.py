@@ -43,7 +43,14 @@ def test_line_add_creates_what_is_not_there_and_changes_nothing_else(
     assert listed.json == [
         {"line": "washers", "product": "metal washer", "cameras": ["washers-top"], "thresholds": 1}
     ]
-    assert shown.json["rule"] == {"k": 2, "n": 5, "group_s": 60.0}
+    assert [(rule["rule"], rule["kind"]) for rule in shown.json["rules"]] == [
+        ("ng", "ng"),
+        ("uninspected", "uninspected"),
+        ("drift", "drift"),
+        ("camera", "camera"),
+        ("backlog", "backlog"),
+    ]
+    assert (shown.json["rules"][0]["k"], shown.json["rules"][0]["n"]) == (2, 5)
     assert shown.json["cameras"] == [
         {"camera": "washers-top", "station": "top", "source": "folder"}
     ]
@@ -117,7 +124,7 @@ def test_line_refuses_input_that_cannot_work_with_exit_code_2(
     site_console: Console, tmp_path: Path
 ) -> None:
     config = tmp_path / "site.yaml"
-    config.write_text(SITE.replace("rule:", "rules:"))
+    config.write_text(SITE.replace("rule:", "ruling:"))
 
     ended = together(
         [
@@ -133,7 +140,7 @@ def test_line_refuses_input_that_cannot_work_with_exit_code_2(
 
     assert [(one.code, one.out) for one in ended] == [(2, "")] * 7
     sentences = [one.sentence for one in ended]
-    assert "lines[0].rules is not a known key" in sentences[0]
+    assert "lines[0].ruling is not a known key" in sentences[0]
     assert "cannot read" in sentences[1]
     assert "a product needs a name" in sentences[2]
     assert "no text in UTF-8" in sentences[3]

@@ -18,6 +18,8 @@ pytestmark = pytest.mark.timeout(120)
 
 ALERTER = Part(name="alerter", arguments=("alerter",))
 START_S = 60.0
+#: Nobody listens there: the alerter goes on without looking at cameras.
+NO_STREAMS = "redis://127.0.0.1:1/0"
 
 #: A supervisor in a process of its own, which says who its child is and then only waits.
 PROGRAM = """
@@ -42,7 +44,9 @@ def supervise(tmp_path: Path) -> Iterator[Callable[[Console], Supervisor]]:
 
     def supervised(console: Console) -> Supervisor:
         one = Supervisor(
-            environment=console.environment, run_dir=tmp_path / "run", log_dir=tmp_path / "logs"
+            environment=console.having(**{"REDIS_URL": NO_STREAMS} | console.settings).environment,
+            run_dir=tmp_path / "run",
+            log_dir=tmp_path / "logs",
         )
         made.append(one)
         one.run_dir.mkdir()
@@ -125,6 +129,28 @@ def test_program_ends_when_a_child_fails_again_and_again(
     assert "does not answer" in str(raised.value)
 
 
+def test_child_that_has_worked_is_started_again_however_often_it_is_killed(
+    site_console: Console,
+    supervise: Callable[[Console], Supervisor],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(supervisor, "FAILURE_LIMIT", 1)
+    monkeypatch.setattr(supervisor, "SOON_S", 0.0)
+    one = supervise(site_console)
+    one.start(ALERTER)
+    one.tend()  # it lives longer than no time at all
+    monkeypatch.setattr(supervisor, "SOON_S", START_S)
+
+    for _ in range(3):
+        killed = one.children["alerter"].process
+        killed.kill()
+        killed.communicate()
+        replaced(one, killed)
+
+    assert one.children["alerter"].process.poll() is None
+    assert one.children["alerter"].failures == 3
+
+
 def test_child_may_come_to_the_end_of_its_work(
     console: Console,
     migrated_sqlite: Path,
@@ -165,7 +191,7 @@ def test_children_end_with_their_supervisor_when_it_is_killed(
 ) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", PROGRAM, str(tmp_path)],
-        env=site_console.environment,
+        env=site_console.having(REDIS_URL=NO_STREAMS).environment,
         stdout=subprocess.PIPE,
         text=True,
     ) as program:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from inspection.capture.journal import Journal, journal_path, read_journal
-from inspection.capture.source import open_source
+from inspection.capture.source import ExposureSource, open_source
 from inspection.domain.frame import EntryId, Frame
 from inspection.domain.ledger import Cause
 from inspection.domain.line import Camera, Source
@@ -22,8 +22,10 @@ from inspection.ingest.camera import CameraCapture
 from inspection.ingest.link import WatchdogLink
 from inspection.ingest.message import Beat, Making
 from inspection.ingest.outlet import Outlet
+from inspection.ingest.recovery import Recovery
 from inspection.stream import codec
 from inspection.stream.connection import Client, connect
+from inspection.stream.ownership import Owner
 from inspection.stream.producer import Producer
 from tests.conftest import Clock
 from tests.factories import camera
@@ -71,6 +73,8 @@ class Line:
     camera: Camera
     client: Client
     journal_dir: Path
+    #: Name of the machine it is captured on.
+    host: str = "host-1"
 
     @property
     def stream(self) -> Stream:
@@ -83,12 +87,13 @@ class Line:
         state = read_journal(journal_path(self.journal_dir, self.camera.name))
         return [identity.sequence_number for identity in state.held]
 
-    def producer(self) -> Producer:
+    def producer(self, owner: Owner | None = None) -> Producer:
         return Producer(
             self.client,
             camera=self.camera.name,
             overflow=self.camera.overflow,
             backlog_limit=self.camera.backlog_limit,
+            owner=owner,
         )
 
     def run(
@@ -96,14 +101,17 @@ class Line:
         *,
         link: WatchdogLink,
         clock: Callable[[], datetime],
-        ledger_sequence_number: int | None = None,
+        ledger_sequence_number: int | None = 0,
         stop_s: float = 0.1,
+        source: Callable[[int], ExposureSource] | None = None,
     ) -> Beat:
         """Capture until the camera has said its last word."""
         with self.journal() as journal:
             outlet = Outlet(
                 self.camera,
-                producer=self.producer(),
+                producer=self.producer(
+                    Owner(journal=journal.owner, host=self.host, patience_s=stop_s)
+                ),
                 journal=journal,
                 link=link,
                 clock=clock,
@@ -111,12 +119,19 @@ class Line:
             )
             capture = CameraCapture(
                 self.camera,
-                open_source=lambda number: open_source(
-                    self.camera, clock=clock, first_number=number, is_settled=journal.is_settled
+                open_source=source
+                or (
+                    lambda number: open_source(
+                        self.camera,
+                        clock=clock,
+                        first_number=number,
+                        is_settled=journal.is_settled,
+                    )
                 ),
                 journal=journal,
                 outlet=outlet,
                 link=link,
+                recovery=Recovery(self.camera, clock=clock),
             )
             return capture.run(ledger_sequence_number=ledger_sequence_number)
 

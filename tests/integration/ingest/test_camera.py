@@ -9,14 +9,15 @@ from typing import Any
 
 import pytest
 
-from inspection.capture.exposure import CaptureState
 from inspection.capture.journal import journal_path
 from inspection.domain.frame import Frame
+from inspection.domain.health import CaptureState
 from inspection.domain.ledger import Cause
 from inspection.domain.line import OverflowPolicy, Source
 from inspection.errors import CaptureError
 from inspection.ingest.message import Beat, Making
-from inspection.stream.producer import Admission, state
+from inspection.stream.producer import Admission
+from inspection.stream.state import state
 from tests.conftest import Clock
 from tests.factories import NOON
 from tests.integration.ingest.conftest import Line, Watchdog

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from inspection.capture.exposure import CaptureState
 from inspection.capture.journal import journal_path, read_journal
+from inspection.domain.health import CaptureState
 from inspection.domain.ledger import Cause
 from inspection.domain.line import OverflowPolicy, Source
 from inspection.stream.connection import Client, connect

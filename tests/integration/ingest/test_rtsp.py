@@ -18,7 +18,6 @@ from tests.integration.ingest.conftest import Stream
 
 SYSTEM_PYTHON = "/usr/bin/python3"
 SERVER = Path(__file__).parents[2] / "rtsp_server.py"
-NO_DATABASE = "postgresql://nobody@127.0.0.1:9/none"
 
 
 @pytest.fixture
@@ -48,6 +47,7 @@ def rtsp_url() -> Iterator[str]:
 def test_rtsp_camera_is_connected_again_until_it_has_given_its_frames(
     rtsp_url: str,
     redis_url: str,
+    sqlite_url: str,
     client: Client,
     camera_name: str,
     tmp_path: Path,
@@ -57,7 +57,7 @@ def test_rtsp_camera_is_connected_again_until_it_has_given_its_frames(
     report = run(
         [one],
         redis_url=redis_url,
-        database_url=NO_DATABASE,
+        database_url=sqlite_url,
         journal_dir=tmp_path,
         stop=lambda: False,
         options=CaptureOptions(times=Times(hang_s=20)),

@@ -23,7 +23,7 @@ from inspection.ingest.watchdog import CaptureOptions, CaptureReport, run
 from inspection.store.database import Database
 from inspection.store.lines import create_missing, make
 from inspection.stream.connection import Client
-from inspection.stream.producer import state
+from inspection.stream.state import state
 from tests.factories import NOON, camera, line, site
 from tests.integration.ingest.conftest import Stream
 
@@ -304,12 +304,26 @@ def test_frames_show_the_new_product_after_a_changeover(
 def test_capture_goes_on_without_the_database(
     start: Callable[..., Capture], make_camera: Callable[..., Camera]
 ) -> None:
-    capture = start(make_camera(source=SIMULATED, frames=3), database_url=NO_DATABASE)
+    start(make_camera(source=SIMULATED, frames=2)).ended()
+    capture = start(make_camera(source=SIMULATED, frames=5), database_url=NO_DATABASE)
 
     report = capture.ended()
 
-    assert list(report.accepted.values()) == [3]
-    assert [frame.product for frame in capture.stream().frames()] == [None] * 3
+    assert list(report.accepted.values()) == [5]
+    assert capture.stream().numbers() == [1, 2, 3, 4, 5]
+
+
+def test_new_camera_takes_no_number_before_stream_or_ledger_have_told_theirs(
+    start: Callable[..., Capture],
+    make_camera: Callable[..., Camera],
+    wait_until: Callable[..., Any],
+) -> None:
+    capture = start(make_camera(source=SIMULATED, frames=3), database_url=NO_DATABASE)
+
+    wait_until(lambda: "the database does not answer" in capture.said(), 30)
+
+    assert capture.stop().accepted == {capture.cameras[0].name: 0}
+    assert capture.stream().numbers() == []
 
 
 def test_capture_refuses_an_address_it_cannot_use(tmp_path: Path, redis_url: str) -> None:
@@ -324,9 +338,14 @@ def test_capture_refuses_an_address_it_cannot_use(tmp_path: Path, redis_url: str
 
 
 def test_cameras_end_when_their_watchdog_is_killed(
-    redis_url: str, client: Client, tmp_path: Path, camera_name: str, wait_until: Callable[..., Any]
+    redis_url: str,
+    sqlite_url: str,
+    client: Client,
+    tmp_path: Path,
+    camera_name: str,
+    wait_until: Callable[..., Any],
 ) -> None:
-    command = [sys.executable, "-c", CAPTURE, camera_name, redis_url, NO_DATABASE, str(tmp_path)]
+    command = [sys.executable, "-c", CAPTURE, camera_name, redis_url, sqlite_url, str(tmp_path)]
     stream = Stream(client=client, camera=camera_name)
     with subprocess.Popen(command) as watchdog:
         try:

@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import update
 
 from inspection.domain.frame import Frame, FrameIdentity
+from inspection.domain.ledger import Reason
 from inspection.domain.line import OverflowPolicy, PicturePolicy, Scope
 from inspection.domain.recipe import Recipe
 from inspection.domain.reference import ReferencePlace, ReferenceSource
@@ -21,7 +22,7 @@ from inspection.errors import UnavailableError
 from inspection.model.detector import Detector
 from inspection.serving.inspector import BLOCK_MS, Inspector
 from inspection.serving.recorder import Recorder
-from inspection.serving.request import Answer, Request
+from inspection.serving.request import Answer, Refused, Request
 from inspection.serving.scorer import Scorer
 from inspection.store import inspections, lines, recipes, references, tables, thresholds
 from inspection.store.database import Database
@@ -62,6 +63,8 @@ class Replicas:
     is_out: bool = False
     #: Payloads that end the replica whenever they are in a call.
     deadly: set[bytes] = field(default_factory=set)
+    #: Payloads that cannot be judged for now.
+    refused: set[bytes] = field(default_factory=set)
     calls: list[int] = field(default_factory=list)
     #: Of the newest call.
     recipes: list[Recipe] = field(default_factory=list)
@@ -78,7 +81,12 @@ class Replicas:
             raise UnavailableError("the replica is gone")
         references = await asyncio.to_thread(self.scorer.references, requests, files or {})
         pictures = await asyncio.to_thread(self.scorer.decode, requests)
-        return await asyncio.to_thread(self.scorer.score, requests, pictures, references)
+        answers = await asyncio.to_thread(self.scorer.score, requests, pictures, references)
+        refusal = Refused(reason=Reason.REFERENCE.value, detail="its reference is not there yet")
+        return [
+            refusal if request.payload in self.refused else answer
+            for request, answer in zip(requests, answers, strict=True)
+        ]
 
 
 @dataclass
@@ -170,7 +178,7 @@ class Floor:
 
     @asynccontextmanager
     async def inspector(
-        self, name: str = "inspector-1", **options: Any
+        self, name: str = "inspector-1", *, reclaim_idle_ms: int = 200, **options: Any
     ) -> AsyncIterator[asyncio.Event]:
         """Run an inspector; leaving stops it in an orderly way, and its end sets the event."""
         client = connect_async(self.redis_url, block_ms=BLOCK_MS)
@@ -178,7 +186,7 @@ class Floor:
             self.database, self.picture_store(str(self.pictures)), clock=lambda: datetime.now(UTC)
         )
         inspector = Inspector(
-            consumer=Consumer(client, name=name, reclaim_idle_ms=200),
+            consumer=Consumer(client, name=name, reclaim_idle_ms=reclaim_idle_ms),
             scoring=self.replicas,
             recorder=recorder,
             clock=lambda: datetime.now(UTC),

@@ -15,7 +15,7 @@ from inspection.domain.line import OverflowPolicy
 from inspection.errors import UnavailableError
 from inspection.store import inspections, ledger, tables
 from inspection.stream.backlog import in_flight
-from inspection.stream.codec import encode
+from inspection.stream.codec import encode, frames_key
 from inspection.stream.producer import Producer
 from tests.factories import identity
 from tests.integration.serving.conftest import CAMERA, Floor, eventually, png
@@ -82,6 +82,21 @@ async def test_bad_picture_is_uninspected_with_its_reason_and_harms_nobody(floor
     assert sum(rows.uninspected.values()) == 3
     assert set(rows.uninspected) == {"unsupported", "truncated", "empty"}
     assert floor.client.xlen(f"inspection:{{{CAMERA}}}:dead-letters") == 3
+
+
+async def test_entries_whose_numbers_no_frame_has_are_dead_lettered_and_stop_nobody(
+    floor: Floor,
+) -> None:
+    floor.add(1)
+    for number in (0, 2**53 + 1, 2**63, 2**64 - 1):
+        floor.client.xadd(frames_key(CAMERA), {"v": "1"}, id=f"{2**62}-{number}")
+    dead_letters = f"inspection:{{{CAMERA}}}:dead-letters"
+
+    async with floor.inspector():
+        await eventually(lambda: floor.client.xlen(dead_letters) == 4)
+        await eventually(lambda: not in_flight(floor.client, CAMERA).sequence_numbers)
+
+    assert recorded(floor) == 1
 
 
 async def test_an_entry_of_another_schema_is_uninspected_not_lost(floor: Floor) -> None:

@@ -15,10 +15,25 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import func, insert, select, text
 from sqlalchemy.exc import IntegrityError
 
+from inspection.domain.alert import AlertKind
+from inspection.domain.rule import with_defaults
 from inspection.errors import ConfigurationError, InspectionError, UnavailableError
-from inspection.store import calibrations, channel_tables, lines, recipes, tables, thresholds
+from inspection.store import (
+    accounts,
+    alerts,
+    calibrations,
+    channel_tables,
+    dead_letters,
+    ledger,
+    lines,
+    recipes,
+    shelves,
+    tables,
+    thresholds,
+)
 from inspection.store import database as database_module
 from inspection.store.database import Database, migrations_folder
+from inspection.store.dead_letters import DeadLetterQuery
 from inspection.store.schema import metadata
 from tests import factories
 from tests.factories import NOON
@@ -35,6 +50,27 @@ NEXT = (
     "import sqlalchemy as sa\n"
     f"revision, down_revision = '9001', '{Database.head()}'\n"
     "branch_labels, depends_on = None, None\n"
+)
+
+#: A site and its alerts as the sixth version kept them.
+OLDER_ROWS = (
+    (
+        "INSERT INTO lines (name, rule_k, rule_n, rule_group_s, pictures, sample_rate, is_paused,"
+        " learn_count) VALUES ('a', 2, 10, 30, 'all', 0, false, 0),"
+        " ('b', 1, 1, 60, 'all', 0, true, 0)"
+    ),
+    (
+        "INSERT INTO alerts (line_id, kind, opened_at, last_at, touched_at, frame_count, frame_id,"
+        " summary, resolved_at) SELECT id, 'ng', '2026-03-02 12:00:00+00:00',"
+        " '2026-03-02 12:00:00+00:00', '2026-03-02 12:00:00+00:00', 4, 'cam-1/1', 'bad', NULL"
+        " FROM lines WHERE name = 'a'"
+    ),
+    (
+        "INSERT INTO alerts (line_id, kind, opened_at, last_at, touched_at, frame_count, frame_id,"
+        " summary, resolved_at) SELECT id, 'drift', '2026-03-02 12:00:00+00:00',"
+        " '2026-03-02 12:00:00+00:00', '2026-03-02 12:00:00+00:00', 1, 'cam-2/1', 'off',"
+        " '2026-03-02 12:00:00+00:00' FROM lines WHERE name = 'b'"
+    ),
 )
 
 
@@ -143,7 +179,7 @@ def test_migration_that_rebuilds_a_table_keeps_the_rows_that_refer_to_it(
     (folder / "versions" / "9001_rebuild.py").write_text(
         NEXT + "def upgrade():\n"
         "    with op.batch_alter_table('lines') as batch:\n"
-        "        batch.alter_column('rule_k', type_=sa.BigInteger())\n"
+        "        batch.alter_column('learn_count', type_=sa.BigInteger())\n"
     )
     monkeypatch.setattr(database_module, "migrations_folder", lambda: folder)
 
@@ -183,6 +219,46 @@ def test_database_of_the_first_version_gets_recipes_and_keeps_its_rows(
             assert connection.scalars(select(tables.products.c.name)).all() == ["washer"]
             assert recipes.list_recipes(connection) == []
             assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_counters_and_dead_letters_of_an_older_database_are_filled_from_its_rows(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    older = shutil.copytree(migrations_folder(), tmp_path / "migrations")
+    (first,) = (older / "versions").glob("*_accounts.py")
+    for path in (older / "versions").glob("*.py"):
+        if path.name >= first.name:
+            path.unlink()
+    row = (
+        "INSERT INTO ledger (camera_id, captured_at, sequence_number, outcome, reason, line_id,"
+        " station_id, recorded_at) VALUES (1, '2026-03-02 12:00:00', {}, '{}', {}, 1, 1,"
+        " '2026-03-02 12:00:01')"
+    )
+    with closing(Database.open(emptied(database_url, tmp_path))) as database:
+        with monkeypatch.context() as patch:
+            patch.setattr(database_module, "migrations_folder", lambda: older)
+            database.migrate()
+        with database.write() as connection:
+            lines.create_missing(connection, factories.site(), at=NOON, by="test")
+            for number, outcome, reason in [
+                (1, "uninspected", "'corrupt'"),
+                (2, "uninspected", "'trimmed'"),
+                (4, "dropped", "'drop_oldest'"),
+            ]:
+                connection.execute(text(row.format(number, outcome, reason)))
+
+        database.migrate()
+
+        with database.read() as connection:
+            account = ledger.account_rows(connection, "cam-1", up_to=4)
+            assert accounts.recounted(connection, 1) == accounts.counters(connection, 1).recorded
+            letters = dead_letters.list_letters(connection, DeadLetterQuery())
+    assert account.uninspected == {"corrupt": 1, "trimmed": 1}
+    assert (account.accepted, account.dropped_count, account.missing_count) == (4, 1, 1)
+    assert [(letter.reason, letter.is_kept) for letter in letters] == [
+        ("trimmed", False),
+        ("corrupt", False),
+    ]
 
 
 def test_threshold_that_is_older_than_promises_goes_on_judging_everything(
@@ -275,16 +351,16 @@ def test_read_sees_one_moment_while_others_write(database: Database) -> None:
 
 
 def test_writers_wait_for_each_other_and_lose_nothing(database: Database) -> None:
-    statement = select(tables.lines.c.rule_n).where(tables.lines.c.id == 1)
-    values = {"rule_k": 1, "rule_n": 0, "rule_group_s": 1, "pictures": "", "sample_rate": 0}
+    statement = select(tables.lines.c.learn_count).where(tables.lines.c.id == 1)
+    values = {"name": "a", "learn_count": 0, "pictures": "", "sample_rate": 0}
     with database.write() as connection:
-        connection.execute(insert(tables.lines).values(id=1, name="a", is_paused=False, **values))
+        connection.execute(insert(tables.lines).values(id=1, **values))
 
     def add() -> None:
         for _ in range(10):
             with database.write() as connection:
                 present = connection.scalar(statement.with_for_update()) or 0
-                change = tables.lines.update().values(rule_n=present + 1)
+                change = tables.lines.update().values(learn_count=present + 1)
                 connection.execute(change)
 
     threads = [threading.Thread(target=add) for _ in range(3)]
@@ -413,3 +489,40 @@ def test_commit_outlives_the_kill_of_the_process(
     assert ended.returncode == -9
     with closing(Database.open(url)) as database, database.read() as connection:
         assert list(connection.scalars(select(channel_tables.channels.c.name))) == ["kept"]
+
+
+def test_rule_pause_and_alerts_of_an_older_database_are_kept(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    older = shutil.copytree(migrations_folder(), tmp_path / "migrations")
+    for path in (older / "versions").glob("*.py"):
+        if path.name[:4] > "0006":
+            path.unlink()
+    with closing(Database.open(emptied(database_url, tmp_path))) as database:
+        with monkeypatch.context() as patch:
+            patch.setattr(database_module, "migrations_folder", lambda: older)
+            database.migrate()
+        with database.write() as connection:
+            for statement in OLDER_ROWS:
+                connection.execute(text(statement))
+
+        database.migrate()
+
+        with database.read() as connection:
+            kept = {line.name: line.rules for line in lines.list_lines(connection)}
+            told = {alert.kind: alert for alert in alerts.list_alerts(connection)}
+            (pause,) = shelves.list_shelves(connection, NOON)
+            assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    assert kept["a"] == with_defaults(
+        factories.rule(k=2, n=10, off_delay_s=30),
+        factories.rule(AlertKind.UNINSPECTED, off_delay_s=30),
+        factories.rule(AlertKind.DRIFT, off_delay_s=30),
+    )
+    assert kept["b"] == with_defaults()
+    assert {kind: (alert.line, alert.rule) for kind, alert in told.items()} == {
+        AlertKind.NG: ("a", "ng"),
+        AlertKind.DRIFT: ("b", "drift"),
+    }
+    assert told[AlertKind.NG].frame_count == 4
+    assert (told[AlertKind.NG].told_at, told[AlertKind.NG].growth(NOON)) == (NOON, "")
+    assert (pause.line, pause.is_pause, pause.silence.until_at) == ("b", True, None)

@@ -123,6 +123,8 @@ def test_history_row_explains_its_verdict(varied: Database) -> None:
         inference_ms=40.0,
         latency_ms=0.0,
         picture=factories.picture(),
+        picture_gone=None,
+        map_gone=None,
         recorded_at=LATER,
     )
 

@@ -8,10 +8,11 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
 from inspection.domain.inspection import Verdict
-from inspection.domain.ledger import Account, Cause, Entry, Reason
+from inspection.domain.ledger import Account, Cause, Entry, Reason, Uninspected
 from inspection.errors import NotFoundError
-from inspection.store import alert_tables, ledger, tables
+from inspection.store import alert_tables, dead_letters, ledger, tables
 from inspection.store.database import Database
+from inspection.store.dead_letters import DeadLetterQuery
 from inspection.store.ledger import RecordedCounts
 from tests import factories
 from tests.factories import NOON
@@ -104,25 +105,99 @@ def test_same_frames_recorded_by_several_at_once_get_one_row(site_database: Data
     recorded: list[RecordedCounts] = []
     barrier = threading.Barrier(3)
 
-    def record_all(shift_ms: int) -> None:
-        captured_at = NOON + timedelta(milliseconds=shift_ms)
+    def record_all(turn: int) -> None:
         barrier.wait()
         for number in numbers:
             entries = [
-                factories.inspected(camera=c, sequence_number=number, captured_at=captured_at)
-                for c in (("cam-1", "cam-2") if shift_ms else ("cam-2", "cam-1"))
+                factories.inspected(camera=camera, sequence_number=number)
+                for camera in (("cam-1", "cam-2") if turn else ("cam-2", "cam-1"))
             ]
             recorded.append(record(site_database, *entries))
 
-    threads = [threading.Thread(target=record_all, args=(shift_ms,)) for shift_ms in (0, 1, 2)]
+    threads = [threading.Thread(target=record_all, args=(turn,)) for turn in range(3)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
 
     assert sum(each.inspected_count for each in recorded) == 80
-    assert account(site_database, "cam-1", up_to=40).is_balanced
-    assert account(site_database, "cam-2", up_to=40).is_balanced
+    for camera in ("cam-1", "cam-2"):
+        rows = account(site_database, camera, up_to=40)
+        assert (rows.accepted, rows.inspected) == (40, 40)
+        assert rows.is_balanced
+
+
+def test_another_exposure_with_a_known_number_is_uninspected_and_counted_as_accepted(
+    site_database: Database,
+) -> None:
+    record(site_database, *[factories.inspected(sequence_number=n) for n in (1, 2)])
+    again = factories.inspected(sequence_number=1, captured_at=NOON + timedelta(hours=1))
+
+    recorded = record(site_database, again)
+    repeated = record(site_database, again)
+
+    assert recorded == RecordedCounts(uninspected_count=1)
+    assert repeated == RecordedCounts(repeated_count=1)
+    rows = account(site_database, up_to=2)
+    assert (rows.accepted, rows.inspected, rows.uninspected) == (3, 2, {"repeated_number": 1})
+    assert rows.is_balanced
+    with site_database.read() as connection:
+        (letter,) = dead_letters.list_letters(connection, DeadLetterQuery())
+    assert letter.identity == again.identity
+    assert (letter.size_bytes, letter.is_kept) == (len(again.frame.payload), True)
+    assert counts(site_database)["alert_outbox"] == 1
+
+
+def test_two_exposures_with_one_number_in_one_batch_are_told_apart(
+    site_database: Database,
+) -> None:
+    later = NOON + timedelta(seconds=1)
+
+    recorded = record(
+        site_database,
+        factories.inspected(sequence_number=1),
+        factories.inspected(sequence_number=1, captured_at=later),
+        factories.dropped(sequence_number=1, captured_at=later + timedelta(seconds=1)),
+        factories.inspected(sequence_number=1),
+    )
+
+    assert recorded == RecordedCounts(
+        inspected_count=1, uninspected_count=1, dropped_count=1, repeated_count=1
+    )
+    rows = account(site_database, up_to=1)
+    assert (rows.accepted, rows.inspected, rows.dropped) == (3, 1, {"drop_oldest": 1})
+    assert rows.is_balanced
+
+
+def test_frame_that_was_trimmed_first_is_not_taken_for_another_exposure(
+    site_database: Database,
+) -> None:
+    """The row has only its entry's time."""
+    late = NOON + timedelta(minutes=5)
+    record(
+        site_database,
+        factories.uninspected(sequence_number=1, captured_at=late, reason=Reason.TRIMMED),
+    )
+
+    assert record(site_database, factories.inspected(sequence_number=1)).repeated_count == 1
+
+
+def test_ledger_says_how_a_frame_stands_that_it_has_already(site_database: Database) -> None:
+    """Whoever finds it again must know whether its bytes are to be kept."""
+    refused = factories.uninspected(sequence_number=1, reason=Reason.REFERENCE)
+    judged = factories.inspected(sequence_number=2)
+    record(site_database, refused, judged)
+
+    found = record(
+        site_database,
+        factories.inspected(sequence_number=1),
+        factories.uninspected(sequence_number=2),
+        factories.inspected(sequence_number=3),
+    ).standing
+
+    assert [type(each).__name__ for each in found] == ["Uninspected", "NoneType", "Inspected"]
+    assert isinstance(found[0], Uninspected)
+    assert found[0].reason is Reason.REFERENCE
 
 
 def test_outbox_holds_what_may_concern_people(site_database: Database) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from inspection.domain.alert import Rule
+from inspection.domain.alert import AlertKind
 from inspection.domain.line import Encoding, OverflowPolicy, PicturePolicy, Source
 from inspection.errors import ConfigurationError, NotFoundError
 from inspection.store import audit, cameras, channels, lines
@@ -20,10 +20,12 @@ SECRET = "whsec_hush"  # noqa: S105  (nobody's)
 
 def test_site_comes_back_as_it_was_created(database: Database) -> None:
     line = factories.line(
-        rule=Rule(k=2, n=10, group_s=5.5),
+        rules=(
+            *factories.rules(k=2, n=10, off_delay_s=5.5),
+            factories.rule(AlertKind.RATE, name="too-many", expected_rate=0.01, is_enabled=False),
+        ),
         pictures=PicturePolicy.ALL,
         sample_rate=0.25,
-        is_paused=True,
     )
     folder = Source(
         kind="folder",

@@ -19,7 +19,7 @@ from inspection.stream.codec import (
     suspects_key,
 )
 from inspection.stream.connection import AsyncClient, Client
-from inspection.stream.consumer import DEAD_LETTER_COUNT, Consumer
+from inspection.stream.consumer import Consumer
 from inspection.stream.delivery import Delivery
 from inspection.stream.producer import Producer
 from inspection.stream.replies import rows
@@ -285,84 +285,6 @@ async def test_consumer_counts_attempts_of_one_frame_when_it_is_tried_alone(
     assert counts == [1, 2, 1, 3]
 
 
-async def test_consumer_moves_a_frame_to_the_dead_letters_when_nobody_can_inspect_it(
-    make_consumer: MakeConsumer, fill: Fill, client: Client
-) -> None:
-    fill(1)
-    consumer = make_consumer()
-    (delivery,) = await consumer.take(["cam-1"], count=1, block_ms=0)
-    await consumer.attempted_alone(delivery)
-
-    await consumer.dead_letter(delivery, reason=Reason.CORRUPT, detail="no picture", at=NOW)
-
-    ((_, letter),) = rows(client.xrange(dead_letters_key("cam-1")))
-    assert letter == {
-        **(delivery.fields or {}),
-        b"entry_id": str(delivery.entry_id).encode(),
-        b"reason": b"corrupt",
-        b"detail": b"no picture",
-        b"dead_lettered_at_ms": b"1772625600000",
-    }
-    assert client.xlen(KEY) == 0
-    assert client.exists(suspects_key("cam-1")) == 0
-    assert await consumer.reclaim(["cam-1"]) == []
-
-
-async def test_consumer_keeps_a_dead_letter_without_picture_when_it_is_too_large(
-    make_consumer: MakeConsumer, fill: Fill, client: Client
-) -> None:
-    fill(1)
-    consumer = make_consumer(entry_limit_bytes=2)
-    (delivery,) = await consumer.take(["cam-1"], count=1, block_ms=0)
-
-    with pytest.raises(CodecError) as refusal:
-        consumer.frame(delivery)
-    await consumer.dead_letter(delivery, reason=Reason.TOO_LARGE, detail="3 bytes", at=NOW)
-
-    assert refusal.value.reason == Reason.TOO_LARGE
-    ((_, letter),) = rows(client.xrange(dead_letters_key("cam-1")))
-    assert letter is not None
-    assert b"payload" not in letter
-
-
-async def test_consumer_keeps_the_newest_dead_letters_when_there_are_very_many(
-    make_consumer: MakeConsumer, fill: Fill, client: Client
-) -> None:
-    fill(1)
-    consumer = make_consumer()
-    (delivery,) = await consumer.take(["cam-1"], count=1, block_ms=0)
-    with client.pipeline() as pipe:
-        for _ in range(DEAD_LETTER_COUNT + 500):
-            pipe.xadd(dead_letters_key("cam-1"), {"reason": "corrupt"})
-        pipe.execute()
-
-    await consumer.dead_letter(delivery, reason=Reason.CORRUPT, detail="newest", at=NOW)
-
-    letters = rows(client.xrange(dead_letters_key("cam-1")))
-    assert DEAD_LETTER_COUNT <= len(letters) <= DEAD_LETTER_COUNT + 100
-    assert letters[-1][1] is not None
-    assert letters[-1][1][b"detail"] == b"newest"
-
-
-async def test_consumer_settles_without_a_dead_letter_when_the_memory_of_the_server_is_full(
-    make_consumer: MakeConsumer, fill: Fill, client: Client
-) -> None:
-    fill(1)
-    consumer = make_consumer()
-    (delivery,) = await consumer.take(["cam-1"], count=1, block_ms=0)
-    client.config_set("maxmemory", "1")
-
-    try:
-        await consumer.dead_letter(delivery, reason=Reason.CORRUPT, detail="", at=NOW)
-        reclaimed = await consumer.reclaim(["cam-1"])
-    finally:
-        client.config_set("maxmemory", "0")
-
-    assert reclaimed == []
-    assert client.xlen(KEY) == 0
-    assert client.exists(dead_letters_key("cam-1")) == 0
-
-
 async def test_consumer_delivers_a_foreign_entry_with_an_identity_when_it_cannot_be_decoded(
     make_consumer: MakeConsumer, client: Client
 ) -> None:
@@ -444,6 +366,7 @@ async def test_consumer_moves_a_drop_record_to_the_dead_letters_when_it_cannot_b
     assert letter == {
         b"v": b"2",
         b"sequence_number": b"1",
+        b"letter": b"drop-5-5",
         b"entry_id": b"5-5",
         b"reason": b"schema",
     }

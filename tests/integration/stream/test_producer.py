@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from inspection.domain.frame import EntryId, Frame, FrameIdentity, milliseconds
+from inspection.domain.health import CameraState
 from inspection.domain.ledger import Cause
 from inspection.domain.line import OverflowPolicy
 from inspection.errors import ConfigurationError, InspectionError, UnavailableError
@@ -13,8 +14,9 @@ from inspection.stream.backlog import in_flight
 from inspection.stream.codec import decode_drop, drops_key, frames_key
 from inspection.stream.connection import Client, connect
 from inspection.stream.consumer import Consumer
-from inspection.stream.producer import Admission, Producer, state
+from inspection.stream.producer import Admission, Producer
 from inspection.stream.replies import rows
+from inspection.stream.state import state
 
 MakeFrame = Callable[..., Frame]
 MakeProducer = Callable[..., Producer]
@@ -294,8 +296,8 @@ def test_camera_state_is_what_the_camera_said_last_when_it_said_several_things(
 ) -> None:
     producer, at = make_producer(), datetime(2026, 3, 4, tzinfo=UTC)
 
-    producer.report("starting", "", at)
-    producer.report("failed", "the folder is gone", at)
+    producer.report(CameraState(state="starting", detail="", reported_at=at))
+    producer.report(CameraState(state="failed", detail="the folder is gone", reported_at=at))
 
     said = state(client, "cam-1")
     assert said is not None

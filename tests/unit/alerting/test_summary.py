@@ -1,14 +1,17 @@
 """A summary is one true sentence."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from inspection.alerting import summary
-from inspection.domain.alert import AlertKind, Rule
+from inspection.domain.alert import AlertKind
 from inspection.domain.inspection import Verdict
 from inspection.domain.notification import AlertFrame
+from inspection.domain.rule import RateCondition
 from inspection.store.outbox import Taken
+from inspection.store.scores import Share
 from tests import factories
 from tests.factories import NOON
 
@@ -33,8 +36,6 @@ def taken(**changes: Any) -> Taken:
         "kind": AlertKind.UNINSPECTED,
         "line_id": 1,
         "line": "washers",
-        "rule": Rule(),
-        "is_paused": False,
         "frame": frame(score=None, threshold=None, verdict=None),
         "reason": "corrupt",
         "detail": None,
@@ -108,4 +109,50 @@ def test_summary_of_calm_says_what_has_ended(
 ) -> None:
     alert = factories.alert(kind=kind, frame_count=frame_count)
 
-    assert summary.of_calm(alert, group_s=60.0) == expected
+    assert summary.of_calm(alert, off_delay_s=60.0) == expected
+
+
+def test_summary_of_calm_says_how_the_alert_has_grown() -> None:
+    alert = factories.alert(frame_count=18, opened_count=1)
+
+    assert summary.of_calm(alert, off_delay_s=60.0) == (
+        "line line-1: no NG part for 60 s; 18 frames in all, 17 more since 12:00 UTC"
+    )
+
+
+def test_summary_of_growth_names_the_day_when_it_is_not_today() -> None:
+    alert = factories.alert(frame_count=18, opened_count=1)
+
+    assert alert.growth(NOON + timedelta(days=2)) == "17 more since 2026-03-02 12:00 UTC"
+    assert factories.alert().growth(NOON) == ""
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        (AlertKind.CAMERA, "line line-1, camera cam-1: neither stalled nor blind for 60 s"),
+        (AlertKind.BACKLOG, "line line-1, camera cam-1: no frame waits too long for 60 s"),
+        (AlertKind.TREND, "line line-1, camera cam-1: scores do not rise for 60 s"),
+    ],
+)
+def test_summary_of_calm_names_the_camera(kind: AlertKind, expected: str) -> None:
+    alert = factories.alert(kind=kind, subject="cam-1")
+
+    assert summary.of_calm(alert, off_delay_s=60.0) == expected
+
+
+def test_summary_of_a_rate_says_what_was_expected() -> None:
+    condition = RateCondition(expected_rate=0.01, window_s=3600)
+
+    assert summary.of_rate("washers", Share(ng_count=9, judged_count=300), condition) == (
+        "line washers: 9 of 300 parts within 1 h are NG (3 %), where 1 % are expected"
+    )
+
+
+def test_every_kind_of_alert_has_a_sentence_for_its_end() -> None:
+    told = {
+        summary.of_calm(factories.alert(kind=kind), off_delay_s=60).split("for")[0]
+        for kind in AlertKind
+    }
+
+    assert len(told) == len(AlertKind)

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from inspection.capture import folder
-from inspection.capture.exposure import CaptureState, Exposure, Pause
+from inspection.capture.exposure import Exposure, Pause
 from inspection.capture.folder import FolderSource, WatchedFolderSource
+from inspection.domain.health import CaptureState
 from inspection.errors import CaptureError, ConfigurationError
 from tests.conftest import Clock
 from tests.factories import NOON, jpeg

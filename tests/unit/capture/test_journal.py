@@ -220,3 +220,48 @@ def test_journal_in_a_folder_that_cannot_be_made_is_unavailable(tmp_path: Path) 
 
     with pytest.raises(UnavailableError, match="cannot be written to"):
         Journal.open(tmp_path / "file" / "journals", "cam-1")
+
+
+def test_journal_of_the_version_before_goes_on(tmp_path: Path) -> None:
+    with closing(Journal.open(tmp_path, "cam-1")) as journal:
+        given(journal)
+    with closing(sqlite3.connect(journal_path(tmp_path, "cam-1"), isolation_level=None)) as old:
+        old.execute("DROP TABLE view")
+        old.execute("ALTER TABLE camera DROP COLUMN owner")
+        old.execute("ALTER TABLE camera DROP COLUMN view_accepted_at_ms")
+        old.execute("PRAGMA user_version = 1")
+
+    with closing(Journal.open(tmp_path, "cam-1")) as journal:
+        assert given(journal).sequence_number == 2
+        assert journal.view(None) is None
+        assert len(journal.owner) == 32
+
+
+def test_journal_has_the_same_owner_for_ever_and_another_one_another(tmp_path: Path) -> None:
+    owners = []
+    for folder in ("a", "a", "b"):
+        with closing(Journal.open(tmp_path / folder, "cam-1")) as journal:
+            owners.append(journal.owner)
+
+    assert owners[0] == owners[1] != owners[2]
+
+
+def test_journal_keeps_the_view_of_each_product(journal: Journal) -> None:
+    journal.remember_view("nut", "first")
+    journal.remember_view("nut", "second")
+    journal.remember_view(None, "of nobody knows what")
+
+    assert journal.view("nut") == "second"
+    assert journal.view(None) == "of nobody knows what"
+    assert journal.view("bolt") is None
+
+
+def test_journal_forgets_views_once_for_each_time_one_was_accepted(journal: Journal) -> None:
+    journal.remember_view("nut", "before")
+
+    assert journal.forget_views(NOON)
+    assert journal.view("nut") is None
+    journal.remember_view("nut", "after")
+    assert not journal.forget_views(NOON)
+    assert journal.view("nut") == "after"
+    assert journal.forget_views(LATER)

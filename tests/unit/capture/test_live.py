@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from inspection.capture.exposure import CaptureState, Exposure, Pause
+from inspection.capture.exposure import Exposure, Pause
 from inspection.capture.live import (
     Device,
     LiveSource,
@@ -17,6 +17,7 @@ from inspection.capture.live import (
     without_password,
 )
 from inspection.capture.pacing import Backoff, Pacer
+from inspection.domain.health import CaptureState
 from inspection.domain.line import Encoding
 from tests.conftest import Clock
 from tests.factories import NOON

@@ -3,8 +3,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from inspection.capture.exposure import CaptureState, Exposure, Pause
+from inspection.capture.exposure import Exposure, Pause
 from inspection.capture.pacing import Backoff, Pacer, paced
+from inspection.domain.health import CaptureState
 from tests.factories import NOON, jpeg
 
 READY = Exposure(payload=jpeg(), media_type="image/jpeg", captured_at=NOON)

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from inspection.capture.exposure import CaptureState, Exposure, Pause
+from inspection.capture.exposure import Exposure, Pause
 from inspection.capture.video import VideoSource
+from inspection.domain.health import CaptureState
 from inspection.domain.line import Encoding
 from inspection.errors import CaptureError
 from tests.conftest import Clock

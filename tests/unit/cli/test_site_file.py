@@ -7,7 +7,8 @@ import pytest
 import yaml
 
 from inspection.cli.site_file import SiteFile, read_site_file
-from inspection.domain.alert import Rule
+from inspection.domain.alert import AlertKind
+from inspection.domain.channel import Channel
 from inspection.domain.line import (
     Camera,
     Encoding,
@@ -17,14 +18,19 @@ from inspection.domain.line import (
     Source,
 )
 from inspection.domain.recipe import Recipe
-from inspection.domain.site import Channel
+from inspection.domain.rule import with_defaults
 from inspection.errors import ConfigurationError
+from tests import factories
 
 EVERY_KEY = """
 lines:
   - name: tiles
     product: magnetic tile
     rule: {k: 2, n: 10, group_s: 30}
+    rules:
+      - {kind: rate, window_s: 600, expected_rate: 0.01, escalate_after_s: 900}
+      - {kind: trend, name: slow, n: 500, blocks: 10}
+      - {kind: camera, enabled: false}
     pictures: all
     sample_rate: 0.5
     threshold: 0.7
@@ -113,7 +119,14 @@ def test_site_file_gives_lines_and_their_first_thresholds(tmp_path: Path) -> Non
         Line(
             name="tiles",
             product="magnetic tile",
-            rule=Rule(k=2, n=10, group_s=30),
+            rules=with_defaults(
+                factories.rule(k=2, n=10, off_delay_s=30),
+                factories.rule(
+                    AlertKind.RATE, window_s=600, expected_rate=0.01, escalate_after_s=900
+                ),
+                factories.rule(AlertKind.TREND, name="slow", n=500, blocks=10),
+                factories.rule(AlertKind.CAMERA, is_enabled=False),
+            ),
             pictures=PicturePolicy.ALL,
             sample_rate=0.5,
         ),
@@ -243,6 +256,7 @@ def test_absolute_path_stays_as_it_is(tmp_path: Path) -> None:
         ("colour: blue\nlines: []", "lines"),
         (with_line(colour="blue"), "lines[0].colour"),
         (with_line(rule={"x": 1}), "lines[0].rule.x"),
+        (with_line(rules=[{"kind": "ng", "x": 1}]), "lines[0].rules[0].x"),
         (with_camera(usb=0, shutter=3), "lines[0].stations[0].cameras[0].shutter"),
         (with_camera(folder={"path": "a", "deep": True}), "cameras[0].folder.deep"),
         (with_camera(simulated={"product": "metal washer", "x": 1}), "cameras[0].simulated.x"),
@@ -300,6 +314,14 @@ def test_missing_key_is_named(tmp_path: Path, text: str, key: str) -> None:
         (with_line(rule={"k": 3, "n": 2}), "lines[0].rule: alert rule 3 of 2: take 1 <= k <= n"),
         (with_line(rule={"k": 0}), "lines[0].rule"),
         (with_line(rule={"group_s": float("inf")}), "lines[0].rule.group_s"),
+        (with_line(rules=[{"kind": "rate"}]), "lines[0].rules[0]: a rule of kind rate needs"),
+        (with_line(rules=[{"kind": "ng", "limit_s": 5}]), "a rule of kind ng has no 'limit_s'"),
+        (with_line(rules=[{"kind": "noise"}]), "lines[0].rules[0].kind"),
+        (with_line(rules=[{"kind": "ng"}], rule={"k": 1}), "give it there or in `rules`"),
+        (with_line(rules=[{"kind": "ng"}, {"kind": "ng"}]), "rule 'ng' is there 2 times"),
+        (with_line(rules=[{"kind": "ng", "name": "a b"}]), "rule name 'a b' cannot be used"),
+        (with_line(rules=[{"kind": "camera", "on_delay_s": -1}]), "take 0 or more seconds"),
+        (with_line(rules=[{"kind": "backlog", "limit_s": float("nan")}]), "limit_s"),
         (with_recipe(product=" "), "lines[0].recipes[0].product"),
         (with_recipe(defects=[]), "lines[0].recipes[0].defects"),
         (with_recipe(defects="with a crack"), "lines[0].recipes[0].defects"),

@@ -47,3 +47,9 @@ def test_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(ConfigurationError, match="cannot be made"):
         Database.open(f"sqlite:///{tmp_path}/file/inspection.sqlite")
+
+
+@pytest.mark.parametrize("given", ["0", "-1", "soon", "nan", "5&answer_timeout_s=6"])
+def test_answer_timeout_that_is_none_is_refused(given: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"answer_timeout_s=.* take seconds"):
+        Database.open(f"postgresql://operator@db/inspection?answer_timeout_s={given}")

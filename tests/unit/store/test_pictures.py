@@ -3,7 +3,9 @@
 import errno
 import hashlib
 import os
+import shutil
 import threading
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ import pytest
 from inspection.domain.ledger import Picture
 from inspection.errors import (
     ConfigurationError,
+    FullError,
     NotFoundError,
     PictureError,
     UnavailableError,
@@ -97,7 +100,7 @@ def test_store_whose_folder_is_a_file_is_unavailable(tmp_path: Path) -> None:
         store.get(factories.picture())
 
 
-def test_full_disk_is_unavailable_and_leaves_no_unfinished_file(
+def test_full_disk_says_so_and_leaves_no_unfinished_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = PictureStore(str(tmp_path))
@@ -107,7 +110,7 @@ def test_full_disk_is_unavailable_and_leaves_no_unfinished_file(
 
     with monkeypatch.context() as patch:
         patch.setattr(store._files, "mv", full)
-        with pytest.raises(UnavailableError, match="No space left"):
+        with pytest.raises(FullError, match="No space left"):
             store.put(PAYLOAD, "image/jpeg")
 
     assert kept(tmp_path) == []
@@ -129,6 +132,136 @@ def test_same_picture_kept_by_several_at_once_is_whole(tmp_path: Path) -> None:
 
     assert pictures == [payload] * 8
     assert len(kept(tmp_path)) == 1
+
+
+def test_reserve_is_left_alone_and_known_pictures_need_no_room(tmp_path: Path) -> None:
+    free_bytes = shutil.disk_usage(tmp_path).free
+    known = PictureStore(str(tmp_path)).put(PAYLOAD, "image/jpeg")
+    store = PictureStore(str(tmp_path), reserve_bytes=2 * free_bytes)
+
+    with pytest.raises(FullError, match="reserve"):
+        store.put(b"another", "image/jpeg")
+
+    assert store.put(PAYLOAD, "image/jpeg") == known
+    assert len(kept(tmp_path)) == 1
+
+
+def test_free_bytes_are_those_of_the_disk_the_folder_will_be_on(tmp_path: Path) -> None:
+    store = PictureStore(str(tmp_path / "not" / "yet"))
+
+    assert store.free_bytes() == pytest.approx(shutil.disk_usage(tmp_path).free, rel=0.1)
+    assert PictureStore("memory://elsewhere").free_bytes() is None
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def test_picture_that_nobody_keeps_any_more_is_removed(store: PictureStore) -> None:
+    picture = store.put(PAYLOAD, "image/jpeg")
+
+    assert store.remove(picture, before=now() + timedelta(seconds=1))
+
+    with pytest.raises(NotFoundError):
+        store.get(picture)
+    assert store.remove(picture, before=now())
+
+
+def test_picture_kept_again_is_young_and_not_removed(store: PictureStore) -> None:
+    store.put(PAYLOAD, "image/jpeg")
+    before = now()
+    if store.folder is not None:
+        (file,) = store.folder.rglob("*.jpg")
+        os.utime(file, (0, 0))
+
+    picture = store.put(PAYLOAD, "image/jpeg")
+
+    assert not store.remove(picture, before=before - timedelta(seconds=1))
+    assert store.get(picture) == PAYLOAD
+
+
+def test_picture_kept_again_during_its_removal_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = PictureStore(str(tmp_path))
+    picture = store.put(PAYLOAD, "image/jpeg")
+    (file,) = tmp_path.rglob("*.jpg")
+    os.utime(file, (0, 0))
+    rename = Path.rename
+
+    def touched_at_the_last_moment(path: Path, target: Path) -> Path:
+        if path.suffix == ".jpg":
+            assert store.put(PAYLOAD, "image/jpeg") == picture
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", touched_at_the_last_moment)
+
+    assert not store.remove(picture, before=now() - timedelta(minutes=1))
+    assert store.get(picture) == PAYLOAD
+
+
+def test_picture_kept_again_after_its_file_began_to_go_is_written_anew(tmp_path: Path) -> None:
+    store = PictureStore(str(tmp_path))
+    picture = store.put(PAYLOAD, "image/jpeg")
+    (file,) = tmp_path.rglob("*.jpg")
+    going = file.rename(f"{file}.going")
+    os.utime(going, (0, 0))
+
+    store.put(PAYLOAD, "image/jpeg")
+
+    assert not store.remove(picture, before=now() - timedelta(minutes=1))
+    assert store.get(picture) == PAYLOAD
+
+
+def test_removal_that_was_interrupted_is_ended_or_undone(tmp_path: Path) -> None:
+    store = PictureStore(str(tmp_path))
+    gone, wanted = store.put(PAYLOAD, "image/jpeg"), store.put(b"wanted", "image/jpeg")
+    for file in tmp_path.rglob("*.jpg"):
+        os.utime(file.rename(f"{file}.going"), (0, 0))
+
+    assert store.remove(gone, before=now() - timedelta(minutes=1))
+    store.restore(wanted)
+
+    assert store.get(wanted) == b"wanted"
+    assert len(kept(tmp_path)) == 1
+
+
+def test_everything_that_is_there_is_listed_but_not_what_is_somebody_elses(
+    store: PictureStore,
+) -> None:
+    pictures = [
+        store.put(payload, media_type)
+        for payload, media_type in (
+            (PAYLOAD, "image/jpeg"),
+            (b"png", "image/png"),
+            (b"tiff", "application/octet-stream"),
+        )
+    ]
+    if store.folder is not None:
+        (store.folder / SHA256[:2] / "readme.txt").write_text("mine")
+
+    found = [picture for some in store.listed() for picture in some]
+
+    assert sorted(found, key=lambda p: p.sha256) == sorted(pictures, key=lambda p: p.sha256)
+
+
+def test_unfinished_files_of_a_killed_process_are_removed_once_they_are_old(
+    tmp_path: Path,
+) -> None:
+    store = PictureStore(str(tmp_path))
+    picture = store.put(PAYLOAD, "image/jpeg")
+    (file,) = tmp_path.rglob("*.jpg")
+    old, young = (file.with_name(f"{file.name}.{letter * 32}.part") for letter in "ab")
+    old.touch()
+    young.touch()
+    os.utime(old, (0, 0))
+
+    assert store.remove_unfinished(before=now() - timedelta(minutes=5)) == 1
+    assert store.remove_unfinished(before=now() - timedelta(minutes=5)) == 0
+
+    assert not old.exists()
+    assert young.exists()
+    assert store.get(picture) == PAYLOAD
 
 
 def test_address_of_an_unknown_kind_is_refused_without_its_secrets() -> None:

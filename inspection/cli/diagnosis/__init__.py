@@ -1,0 +1,1 @@
+"""The checks of `inspection doctor`: each says what it found, or raises an error with the cure."""

@@ -1,0 +1,211 @@
+"""What goes: evidence in the order of its classes, and rows in the order of their recording.
+
+Every function here is one small transaction's work. Age is counted from when a row was recorded:
+an exposure may be dated by a clock that was wrong, or years ago when it is replayed.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    case,
+    delete,
+    func,
+    literal,
+    select,
+    update,
+)
+
+from inspection.domain.evidence import Amount, Gone, KeepClass
+from inspection.domain.ledger import Outcome
+from inspection.store import accounts, evidence, removals, tables
+from inspection.store.evidence import Key
+
+_Row = Row[*tuple[Any, ...]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Removed:
+    """What one transaction has removed."""
+
+    row_count: int = 0
+    #: Why the evidence went; rows go for their age.
+    why: Gone = Gone.AGE
+    amount: Amount = field(default_factory=Amount)
+    #: Whether as much was removed as was asked for, so that there may be more.
+    is_more: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ask:
+    """How much to remove in one transaction."""
+
+    #: Rows looked at, at most.
+    limit: int
+    #: The time now.
+    at: datetime
+    #: Only what was recorded before; None: whenever it was.
+    before: datetime | None = None
+    #: Stop once so many bytes are taken; None: take them all.
+    enough_bytes: int | None = None
+
+
+def take_evidence(connection: Connection, keep_class: KeepClass, why: Gone, ask: Ask) -> Removed:
+    """Remove the pictures and maps of a class that were recorded first; their rows stay.
+
+    1. Choose rows by the index of classes; another keeper's are passed over.
+    2. Note the files of their pictures.
+    3. Clear the rows: they say why picture and map are gone. Remove the maps.
+    4. Last change the counters.
+
+    Args:
+        connection: inside a transaction of `Database.write`.
+        keep_class: the class.
+        why: the reason.
+        ask: how much.
+    """
+    ledger = tables.ledger.c
+    found = connection.execute(
+        _sizes()
+        .where(ledger.keep_class == literal(keep_class.value, literal_execute=True))
+        .order_by(ledger.id)
+        .limit(ask.limit)
+        .with_for_update(of=tables.ledger, skip_locked=True)
+    ).all()
+    chosen = _enough(_of_age(found, ask), ask.enough_bytes)
+    if not chosen:
+        return Removed(why=why)
+    is_chosen = ledger.id.in_([row.id for row in chosen])
+    taken = _amounts(connection, is_chosen)
+    removals.note_of(connection, is_chosen, at=ask.at)
+    has_picture = ledger.picture_sha256.is_not(None)
+    is_inspected = ledger.outcome == Outcome.INSPECTED.value
+    connection.execute(
+        update(tables.ledger)
+        .where(is_chosen)
+        .values(
+            keep_class=None,
+            picture_gone=case((has_picture, why.value), else_=ledger.picture_gone),
+            map_gone=case((is_inspected, why.value), else_=ledger.map_gone),
+            picture_sha256=None,
+            picture_media_type=None,
+            picture_size_bytes=None,
+        )
+    )
+    is_map = tables.maps.c.ledger_id.in_([row.id for row in chosen])
+    connection.execute(delete(tables.maps).where(is_map))
+    evidence.take(connection, taken, why)
+    return Removed(why=why, amount=sum(taken.values(), Amount()), is_more=len(chosen) == ask.limit)
+
+
+def remove_rows(connection: Connection, ask: Ask) -> Removed:
+    """Remove the rows that were recorded first and are old enough, with all that belongs to them.
+
+    Rows are numbered as they are recorded, so they are one range of numbers, of whatever cameras:
+    a database removes those with far less work than the same rows camera by camera.
+
+    1. Choose the rows, up to the first that is too young.
+    2. Lock their cameras, as whoever records frames of them does.
+    3. Have the rows counted as removed, so that the cameras' accounts still add up.
+    4. Note the files of their pictures, remove the rows, and last change the counters.
+
+    Args:
+        connection: inside a transaction of `Database.write`.
+        ask: how much; rows go for their age alone.
+    """
+    ledger, cameras = tables.ledger.c, tables.cameras.c
+    found = connection.execute(
+        select(ledger.id, ledger.camera_id, ledger.recorded_at).order_by(ledger.id).limit(ask.limit)
+    ).all()
+    chosen = _of_age(found, ask)
+    if not chosen:
+        return Removed()
+    connection.execute(
+        select(cameras.id)
+        .where(cameras.id.in_({row.camera_id for row in chosen}))
+        .order_by(cameras.id)
+        .with_for_update(key_share=True)
+    )
+    is_chosen = ledger.id.between(chosen[0].id, chosen[-1].id)
+    # Another keeper may have removed some while this one waited for the cameras.
+    present = connection.scalars(select(ledger.id).where(is_chosen).order_by(ledger.id)).all()
+    accounts.note_removed(connection, present)
+    taken = _amounts(connection, is_chosen)
+    removals.note_of(connection, is_chosen, at=ask.at)
+    connection.execute(delete(tables.ledger).where(is_chosen))
+    evidence.take(connection, taken, Gone.AGE)
+    return Removed(
+        row_count=len(present),
+        amount=sum(taken.values(), Amount()),
+        is_more=len(chosen) == ask.limit,
+    )
+
+
+def _amounts(connection: Connection, is_chosen: ColumnElement[bool]) -> dict[Key, Amount]:
+    """Return what is kept of rows."""
+    ledger, maps = tables.ledger.c, tables.maps.c
+    statement = (
+        select(
+            ledger.camera_id,
+            ledger.keep_class,
+            func.count(ledger.picture_sha256).label("picture_count"),
+            func.coalesce(func.sum(ledger.picture_size_bytes), 0).label("picture_bytes"),
+            func.count(maps.ledger_id).label("map_count"),
+            func.coalesce(func.sum(evidence.map_bytes()), 0).label("map_bytes"),
+        )
+        .outerjoin(tables.maps, maps.ledger_id == ledger.id)
+        .where(is_chosen, ledger.keep_class.is_not(None))
+        .group_by(ledger.camera_id, ledger.keep_class)
+    )
+    return {
+        (row.camera_id, KeepClass(row.keep_class)): Amount(
+            picture_count=row.picture_count,
+            picture_bytes=int(row.picture_bytes),
+            map_count=row.map_count,
+            map_bytes=int(row.map_bytes),
+        )
+        for row in connection.execute(statement)
+    }
+
+
+def _sizes() -> Select[*tuple[Any, ...]]:
+    ledger, maps = tables.ledger.c, tables.maps.c
+    size_bytes = func.coalesce(ledger.picture_size_bytes, 0) + func.coalesce(
+        evidence.map_bytes(), 0
+    )
+    return select(ledger.id, ledger.recorded_at, size_bytes.label("size_bytes")).outerjoin(
+        tables.maps, maps.ledger_id == ledger.id
+    )
+
+
+def _of_age(rows: Sequence[_Row], ask: Ask) -> Sequence[_Row]:
+    """Return the first rows, up to one that is too young.
+
+    A row dated in the future was recorded by a clock that was wrong, and says nothing.
+    """
+    if ask.before is None:
+        return rows
+    count = 0
+    for number, row in enumerate(rows, start=1):
+        if row.recorded_at < ask.before:
+            count = number
+        elif row.recorded_at <= ask.at:
+            break
+    return rows[:count]
+
+
+def _enough(rows: Sequence[_Row], enough_bytes: int | None) -> Sequence[_Row]:
+    if enough_bytes is None:
+        return rows
+    size_bytes = 0
+    for number, row in enumerate(rows):
+        if size_bytes >= enough_bytes:
+            return rows[:number]
+        size_bytes += row.size_bytes
+    return rows
