@@ -28,7 +28,7 @@ class Wire:
     @contextlib.contextmanager
     def forwarding(self) -> Iterator[None]:
         """Forward until the block ends."""
-        thread = threading.Thread(target=self._loop.run_forever)
+        thread = threading.Thread(target=self._loop.run_forever, name="wire", daemon=True)
         thread.start()
         server = self._do(asyncio.start_server(self._take, "127.0.0.1", 0))
         self.port = server.sockets[0].getsockname()[1]
@@ -84,11 +84,12 @@ class Wire:
     async def _end(self, server: asyncio.Server) -> None:
         server.close()
         ours = asyncio.current_task()
-        tasks = [task for task in asyncio.all_tasks() if task is not ours]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await asyncio.sleep(0.01)  # transports that were closed say good-bye
+        # A connection may have been taken a moment ago and have no task yet.
+        while tasks := asyncio.all_tasks() - {ours}:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks, timeout=0.1)
+            await asyncio.sleep(0.01)  # transports that were closed say good-bye
 
 
 async def _first_end(*ways: Coroutine[Any, Any, None]) -> None:
