@@ -110,9 +110,10 @@ def latency(folder: Path, seconds: float, rate_hz: float) -> dict[str, Any]:
 def throughput(folder: Path, kind: str, count: int) -> dict[str, Any]:
     """Have one alert worker open and deliver so many alerts; return how long it took."""
     receiver = Receiver()
-    with closing(receiver), _database_url(folder, kind) as url:
+    with closing(receiver), servers.redis() as streams, _database_url(folder, kind) as url:
         _prepare(url, count, receiver.url)
-        variables = environment(folder / "data", folder, {"INSPECTION_DATABASE_URL": url})
+        urls = {"INSPECTION_DATABASE_URL": url, "INSPECTION_REDIS_URL": streams.url}
+        variables = environment(folder / "data", folder, urls)
         with subprocess.Popen(
             [sys.executable, "-m", "inspection", "alerter"],
             env=variables,
