@@ -158,7 +158,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Keep the closing counts for whoever runs several selections one after the other."""
-    if path := os.environ.get("TEST_COUNTS"):
+    is_worker = hasattr(terminalreporter.config, "workerinput")
+    if (path := os.environ.get("TEST_COUNTS")) and not is_worker:
         counts = ", ".join(
             f"{len(reports)} {outcome}"
             for outcome in ("passed", "failed", "error", "skipped", "deselected")
