@@ -112,6 +112,8 @@ class Partition:
                     self._cut(wire, is_old_revived=is_old_revived, say=say)
             wait_until(self._is_drained, DRAIN_S, "the drain")
             self._supervisors[0].stop("capture")
+            # Pictures of folders are counted; only the account knows what a live camera gave.
+            wait_until(lambda: not verified(settings)["in_flight"], DRAIN_S, "what was in flight")
             wait_until(self._is_told, DRAIN_S, "the last notification")
             self._count(settings, scale)
         return self._report
