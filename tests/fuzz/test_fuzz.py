@@ -4,6 +4,7 @@ import random
 from contextlib import suppress
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,6 +16,8 @@ from tests.factories import NOON
 from tests.fuzz import corpus
 from tests.fuzz.floor import MEMORY_LIMIT_BYTES, FuzzedFloor
 from tests.fuzz.mutation import damaged, garbled
+
+pytestmark = pytest.mark.timeout(180)
 
 SMALL = corpus.small()
 
