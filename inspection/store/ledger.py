@@ -70,8 +70,8 @@ def record(connection: Connection, entries: Sequence[Entry], *, at: datetime) ->
         insert_inspected(connection, inspected, places, at=at)
     dead_letters.add(connection, uninspected, camera_ids, at=at)
     insert_outbox(connection, added, places)
-    evidence.add(connection, [(places[e.identity.camera][0], e) for e in added.values()])
     _count(connection, fresh)
+    evidence.add(connection, [(places[e.identity.camera][0], e) for e in added.values()])
     return RecordedCounts(
         inspected_count=len(inspected),
         uninspected_count=len(uninspected),
