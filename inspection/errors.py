@@ -12,7 +12,12 @@ InspectionError
 ├── CaptureError           a camera cannot give frames
 ├── CodecError             a stream entry that is not one of ours
 ├── DeliveryError          a channel did not take a notification
-└── NotFoundError          a named thing (line, camera, inspection …) does not exist
+├── NotFoundError          a named thing (line, camera, inspection …) does not exist
+├── ConflictError          what is asked for does not go together with what is there
+├── PreconditionError      somebody else changed it since it was read
+├── CursorError            a place in a list that this program never gave out
+├── UnauthenticatedError   nobody knows who asks
+└── ForbiddenError         who asks has no permission
 
 The docstring of a class is its default message. `is_transient` says whether trying again can help.
 """
@@ -113,3 +118,23 @@ class DeliveryError(InspectionError):
 
 class NotFoundError(InspectionError):
     """There is no such thing."""
+
+
+class ConflictError(InspectionError):
+    """This does not go together with what is there."""
+
+
+class PreconditionError(InspectionError):
+    """Somebody else changed it since it was read."""
+
+
+class CursorError(InspectionError):
+    """This is no cursor."""
+
+
+class UnauthenticatedError(InspectionError):
+    """Sign in, or send an API key."""
+
+
+class ForbiddenError(InspectionError):
+    """This needs a permission that is not there."""

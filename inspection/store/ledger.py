@@ -19,10 +19,11 @@ from inspection.domain.ledger import (
     Uninspected,
     outcome_of,
 )
-from inspection.store import accounts, dead_letters, evidence, presence, tables
+from inspection.store import accounts, dead_letters, evidence, histograms, presence, tables
 from inspection.store.alert_tables import alert_outbox
 from inspection.store.cameras import camera_id, unknown_camera
 from inspection.store.engine import insert_new
+from inspection.store.histograms import Scored, ScoreSource
 from inspection.store.presence import Fresh, Key
 
 #: Row ids of a camera, its station and its line.
@@ -225,10 +226,16 @@ def insert_inspected(
     at: datetime,
 ) -> None:
     """Insert inspections and maps of frames that were judged, by ledger id."""
+    sources = {
+        ledger_id: _source(entry, places[entry.identity.camera])
+        for ledger_id, entry in inspected.items()
+    }
+    source_ids = histograms.source_ids(connection, sources.values())
     inspections, maps = [], []
     for ledger_id, entry in inspected.items():
-        camera, _, line = places[entry.identity.camera]
+        camera, station, line = places[entry.identity.camera]
         inspection, threshold = entry.inspection, entry.inspection.threshold
+        value = None if threshold is None else threshold.value
         taps, rows, columns = entry.anomaly_map.shape
         latency = at - entry.identity.captured_at
         inspections.append(
@@ -236,12 +243,17 @@ def insert_inspected(
                 "ledger_id": ledger_id,
                 "captured_at": entry.identity.captured_at,
                 "line_id": line,
+                "station_id": station,
                 "camera_id": camera,
                 "product": inspection.product,
+                "part_serial": entry.frame.part_serial,
+                "lot": entry.frame.lot,
+                "source_id": source_ids[sources[ledger_id]],
                 "score": inspection.score,
                 "verdict": inspection.verdict.value,
                 "threshold_id": threshold and threshold.threshold_id,
-                "threshold_value": threshold and threshold.value,
+                "threshold_value": value,
+                "distance": None if value is None else abs(inspection.score - value),
                 "checkpoint_hash": inspection.checkpoint_hash,
                 "reference_hash": inspection.reference_hash,
                 "waited_ms": inspection.latencies.waited_ms,
@@ -253,6 +265,30 @@ def insert_inspected(
         maps.append({"ledger_id": ledger_id, **grid})
     connection.execute(insert(tables.inspections), inspections)
     connection.execute(insert(tables.maps), maps)
+    histograms.add(
+        connection,
+        [
+            Scored(
+                source_id=source_ids[sources[ledger_id]],
+                captured_at=entry.identity.captured_at,
+                verdict=entry.inspection.verdict.value,
+                score=entry.inspection.score,
+            )
+            for ledger_id, entry in inspected.items()
+        ],
+    )
+
+
+def _source(entry: Inspected, place: Place) -> ScoreSource:
+    camera, station, line = place
+    return ScoreSource(
+        line_id=line,
+        station_id=station,
+        camera_id=camera,
+        product=entry.inspection.product,
+        checkpoint_hash=entry.inspection.checkpoint_hash,
+        reference_hash=entry.inspection.reference_hash,
+    )
 
 
 def insert_outbox(

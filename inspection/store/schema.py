@@ -7,6 +7,7 @@ from inspection.store import (
     evidence_tables,
     health_tables,
     ledger_tables,
+    score_tables,
     tables,
 )
 
@@ -15,6 +16,7 @@ TABLES = (
     tables,
     ledger_tables,
     evidence_tables,
+    score_tables,
     alert_tables,
     channel_tables,
     health_tables,

@@ -172,16 +172,25 @@ inspections = Table(
     "inspections",
     metadata,
     ledger_key(),
-    # The next four repeat the ledger's so that one index can select and sort.
+    # The next seven repeat the ledger's so that one index can select and sort.
     Column("captured_at", Moment, nullable=False),
     Column("line_id", Id, nullable=False),
+    Column("station_id", Id),
     Column("camera_id", Id, nullable=False),
     Column("product", Text),
+    Column("part_serial", Text),
+    Column("lot", Text),
+    #: Where its score is counted, a row of `score_sources`.
+    Column("source_id", Id),
     Column("score", Double, nullable=False),
     Column("verdict", String(16), nullable=False),
     Column("threshold_id", Id, ForeignKey("thresholds.id")),
     #: Copied, so that the row explains its verdict by itself.
     Column("threshold_value", Double),
+    #: Between score and threshold, never negative: the hard cases come first; NULL when pending.
+    Column("distance", Double),
+    #: Decision of the newest review; NULL: nobody has looked at it.
+    Column("review", String(8)),
     Column("checkpoint_hash", String(64), nullable=False),
     #: Of the reference it was scored with; NULL: without one.
     Column("reference_hash", String(64)),

@@ -1,0 +1,34 @@
+"""What the routes work with: values and engines that whoever starts the process passes in."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from inspection.api.gate import Gate
+from inspection.store.database import Database
+from inspection.store.pictures import PictureStore
+
+
+@dataclass(frozen=True, kw_only=True)
+class Installation:
+    """The parts of an installation that a route may need."""
+
+    database: Database
+    pictures: PictureStore
+    #: Who asks, and what they may do.
+    gate: Gate
+    clock: Callable[[], datetime]
+    #: Of the streams' server, for pushed frames, accounts and dead letters; None: none is known.
+    redis_url: str | None = None
+
+
+def _installation(request: Request) -> Installation:
+    installation: Installation = request.app.state.installation
+    return installation
+
+
+#: Parameter of a route.
+Given = Annotated[Installation, Depends(_installation)]
