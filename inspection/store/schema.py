@@ -1,6 +1,7 @@
 """Every table of the database in one collection, as migrations compare and tests empty it."""
 
 from inspection.store import (
+    access_tables,
     alert_tables,
     channel_tables,
     columns,
@@ -20,6 +21,7 @@ TABLES = (
     alert_tables,
     channel_tables,
     health_tables,
+    access_tables,
 )
 
 metadata = columns.metadata
