@@ -3,6 +3,7 @@
 from inspection.store import (
     access_tables,
     alert_tables,
+    answer_tables,
     channel_tables,
     columns,
     evidence_tables,
@@ -22,6 +23,7 @@ TABLES = (
     channel_tables,
     health_tables,
     access_tables,
+    answer_tables,
 )
 
 metadata = columns.metadata
