@@ -2,14 +2,20 @@
 
 from fastapi import APIRouter, FastAPI
 
-from inspection.api import problems
+from inspection.api import keys, links, problems, sessions, users
+from inspection.api.headers import CarefulHeaders
 from inspection.api.installation import Installation
 
 #: Where the interface is.
 PREFIX = "/api/v1"
 
 #: One a noun; their paths follow `PREFIX`.
-ROUTERS: tuple[APIRouter, ...] = ()
+ROUTERS: tuple[APIRouter, ...] = (
+    sessions.router,
+    links.router,
+    users.router,
+    keys.router,
+)
 
 
 def create_app(installation: Installation) -> FastAPI:
@@ -23,4 +29,5 @@ def create_app(installation: Installation) -> FastAPI:
     app.state.installation = installation
     problems.add_handlers(app)
     app.mount(PREFIX, interface)
+    app.add_middleware(CarefulHeaders)
     return app
