@@ -4,6 +4,7 @@ import functools
 import itertools
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -137,12 +138,17 @@ def key_client(
     return made
 
 
-def sign_in(client: TestClient, installation: Installation, role: Role) -> None:
-    """Sign a browser in as the user who is called like the role."""
+def sign_in(
+    client: TestClient, installation: Installation, role: Role, *, is_temporary: bool = False
+) -> None:
+    """Sign a browser in as the user who is called like the role, with or without a temporary
+    password."""
     at = installation.clock()
     with installation.database.write() as connection:
         if users.find_credentials(connection, role) is None:
-            users.add_user(connection, users.NewUser(name=role, role=role), at=at, by="test")
+            until_at = at + timedelta(days=1) if is_temporary else None
+            new = users.NewUser(name=role, role=role, temporary_until_at=until_at)
+            users.add_user(connection, new, at=at, by="test")
         found = users.find_credentials(connection, role)
         assert found is not None
         cookie = sessions.begin_session(connection, found.user_id, at).text
