@@ -3,7 +3,6 @@
 from fastapi import APIRouter, FastAPI
 
 from inspection.api import keys, links, problems, sessions, users
-from inspection.api.headers import CarefulHeaders
 from inspection.api.installation import Installation
 
 #: Where the interface is.
@@ -29,5 +28,4 @@ def create_app(installation: Installation) -> FastAPI:
     app.state.installation = installation
     problems.add_handlers(app)
     app.mount(PREFIX, interface)
-    app.add_middleware(CarefulHeaders)
     return app
