@@ -2,21 +2,38 @@
 
 from fastapi import APIRouter, Depends, FastAPI
 
-from inspection.api import cameras, docs, lines, probes, problems, products, recipes, stations
+from inspection.api import (
+    cameras,
+    docs,
+    keys,
+    lines,
+    links,
+    probes,
+    problems,
+    products,
+    recipes,
+    sessions,
+    stations,
+    users,
+)
 from inspection.api.body_limit import BodyLimit
 from inspection.api.document import Described
 from inspection.api.etag import NotModified
 from inspection.api.faults import Faults
+from inspection.api.headers import CarefulHeaders
 from inspection.api.installation import Installation
 from inspection.api.media import require_json
 from inspection.api.methods import Methods
-from inspection.api.protection import Protection
 
 #: Where the interface is.
 PREFIX = "/api/v1"
 
 #: One a noun; their paths follow `PREFIX`.
 ROUTERS: tuple[APIRouter, ...] = (
+    sessions.router,
+    links.router,
+    users.router,
+    keys.router,
     lines.router,
     stations.router,
     cameras.router,
@@ -40,7 +57,7 @@ def create_app(installation: Installation) -> FastAPI:
     docs.add_to(app)
     app.mount(PREFIX, _interface(installation))
     app.add_middleware(Faults)
-    app.add_middleware(Protection)
+    app.add_middleware(CarefulHeaders)
     return app
 
 

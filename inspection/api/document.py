@@ -6,6 +6,7 @@ from typing import Any, Final
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from inspection.api import cookies
 from inspection.api.problems import MEDIA_TYPE, FieldError, Problem
 
 _REFERENCE: Final = "#/components/schemas/{model}"
@@ -32,7 +33,7 @@ _SECURITY: Final = {
     "session": {
         "type": "apiKey",
         "in": "cookie",
-        "name": "inspection_session",
+        "name": cookies.SESSION,
         "description": "The cookie of `POST /session`; changes need the CSRF header as well.",
     },
 }

@@ -1,6 +1,7 @@
 """The one shape of every error: problem details (RFC 9457)."""
 
 import json
+import math
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final
@@ -20,6 +21,7 @@ from inspection.errors import (
     NotFoundError,
     PictureError,
     PreconditionError,
+    RateLimitedError,
     UnauthenticatedError,
     UnavailableError,
 )
@@ -35,6 +37,7 @@ _STATUS: Final[Mapping[type[InspectionError], HTTPStatus]] = {
     NotFoundError: HTTPStatus.NOT_FOUND,
     ConflictError: HTTPStatus.CONFLICT,
     PreconditionError: HTTPStatus.PRECONDITION_FAILED,
+    RateLimitedError: HTTPStatus.TOO_MANY_REQUESTS,
     ConfigurationError: HTTPStatus.UNPROCESSABLE_ENTITY,
     PictureError: HTTPStatus.UNPROCESSABLE_ENTITY,
     UnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
@@ -105,6 +108,8 @@ def _ours(request: Request, error: Exception) -> Response:
         headers = {"Retry-After": str(RETRY_AFTER_S)}
         return answer(status, "a server that this needs does not answer", headers=headers)
     headers = {"WWW-Authenticate": "Bearer"} if status == HTTPStatus.UNAUTHORIZED else {}
+    if isinstance(error, RateLimitedError):
+        headers = {"Retry-After": str(math.ceil(error.retry_after_s))}
     return answer(status, str(error), headers=headers)
 
 
