@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Annotated
 
 import pytest
-from fastapi import APIRouter, Depends, FastAPI
+from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.testclient import TestClient
 
 from inspection.api import problems
@@ -26,6 +26,14 @@ MAY_PUSH = Permitted(Permission.PUSH)
 
 class Thing(Body):
     name: Name
+
+
+class RoleGate:
+    """Takes the role out of the request's `Authorization`."""
+
+    def principal(self, request: Request) -> Principal:
+        role = Role(request.headers["Authorization"].removeprefix("Bearer "))
+        return Principal(name=f"the {role}", permissions=role.permissions)
 
 
 @ROUTER.post("/things", status_code=201)
