@@ -5,6 +5,7 @@ from fastapi import APIRouter, Depends, FastAPI
 from inspection.api import (
     cameras,
     docs,
+    identities,
     keys,
     lines,
     links,
@@ -32,6 +33,7 @@ PREFIX = "/api/v1"
 ROUTERS: tuple[APIRouter, ...] = (
     sessions.router,
     links.router,
+    identities.router,
     users.router,
     keys.router,
     lines.router,

@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from inspection.api.gate import Gate
+from inspection.api.openid import OpenId
 from inspection.api.throttle import Throttle
 from inspection.store.database import Database
 from inspection.store.passwords import Passwords
@@ -33,6 +34,8 @@ class Installation:
     passwords: Passwords = field(default_factory=Passwords)
     #: Slows guessing of passwords down: one for all requests.
     throttle: Throttle = field(default_factory=Throttle)
+    #: Where users sign in who have no password here; None: nowhere.
+    openid: OpenId | None = None
 
 
 def _installation(request: Request) -> Installation:

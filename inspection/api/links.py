@@ -28,6 +28,7 @@ FORWARDED: Final = ("Forwarded", "X-Forwarded-For", "X-Real-IP", "Via")
     status_code=HTTPStatus.SEE_OTHER,
     response_class=RedirectResponse,
     responses=declared(401),
+    openapi_extra={"security": []},
 )
 def follow_link(
     link: Annotated[str, Query(max_length=200, description="the text of the link")],

@@ -76,6 +76,7 @@ class SessionView(View):
     "/session",
     operation_id="sign_in",
     responses=declared(401, 403, 429, 503),
+    openapi_extra={"security": []},
 )
 def sign_in(body: SignInBody, request: Request, response: Response, given: Given) -> SessionView:
     """Sign in: the answer's cookie is the session."""

@@ -94,7 +94,7 @@ def link(
     *,
     address: Annotated[
         str, typer.Option(help="where the screen's browser reaches the interface")
-    ] = "http://127.0.0.1:8000",
+    ] = "http://127.0.0.1:8080",
     as_json: AsJson = False,
 ) -> None:
     """Print an address that signs one wall screen in, once, within a quarter of an hour.
