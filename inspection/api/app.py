@@ -5,6 +5,7 @@ from fastapi import APIRouter, Depends, FastAPI
 from inspection.api import (
     cameras,
     docs,
+    events,
     keys,
     lines,
     links,
@@ -39,6 +40,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     cameras.router,
     products.router,
     recipes.router,
+    events.router,
 )
 
 #: Those whose bodies are pictures, as large as the installation takes them.
