@@ -5,6 +5,7 @@ from fastapi import APIRouter, Depends, FastAPI
 from inspection.api import (
     cameras,
     docs,
+    events,
     identities,
     keys,
     lines,
@@ -41,6 +42,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     cameras.router,
     products.router,
     recipes.router,
+    events.router,
 )
 
 #: Those whose bodies are pictures, as large as the installation takes them.
