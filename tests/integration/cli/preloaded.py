@@ -2,8 +2,7 @@
 
 Started as `python preloaded.py SOCKET [MODULE …]`, where modules are loaded too. Every connection
 sends one JSON object of `arguments`, `environment`, `typed` (what standard input holds), and the
-files `out` and `err`, and is answered
-with the exit code.
+files `out` and `err`, and is answered with the exit code.
 """
 
 import importlib
