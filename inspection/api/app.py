@@ -6,6 +6,7 @@ from inspection.api import (
     cameras,
     docs,
     events,
+    identities,
     keys,
     lines,
     links,
@@ -33,6 +34,7 @@ PREFIX = "/api/v1"
 ROUTERS: tuple[APIRouter, ...] = (
     sessions.router,
     links.router,
+    identities.router,
     users.router,
     keys.router,
     lines.router,

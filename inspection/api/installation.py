@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 
 from inspection.api.gate import Gate
 from inspection.api.news import Newsroom
+from inspection.api.openid import OpenId
 from inspection.api.throttle import Throttle
 from inspection.store.database import Database
 from inspection.store.passwords import Passwords
@@ -36,6 +37,8 @@ class Installation:
     passwords: Passwords = field(default_factory=Passwords)
     #: Slows guessing of passwords down: one for all requests.
     throttle: Throttle = field(default_factory=Throttle)
+    #: Where users sign in who have no password here; None: nowhere.
+    openid: OpenId | None = None
 
     def __post_init__(self) -> None:
         """Make what all requests share."""

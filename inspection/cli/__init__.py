@@ -19,6 +19,7 @@ from inspection.cli import (
     evaluate,
     health,
     history,
+    key,
     lines,
     processes,
     reference,
@@ -26,6 +27,7 @@ from inspection.cli import (
     threshold,
     train,
     up,
+    user,
 )
 from inspection.errors import ConfigurationError, InspectionError
 
@@ -43,6 +45,8 @@ app.add_typer(lines.app, name="line")
 app.add_typer(alert.app, name="alert")
 app.add_typer(threshold.app, name="threshold")
 app.add_typer(channel.app, name="channel")
+app.add_typer(user.app, name="user")
+app.add_typer(key.app, name="key")
 app.add_typer(database.app, name="db")
 app.add_typer(deadletter.app, name="deadletter")
 app.add_typer(checkpoint.app, name="checkpoint")
