@@ -211,8 +211,6 @@ inspections = Table(
     Index(None, "captured_at", "ledger_id"),
     Index(None, "line_id", "captured_at", "ledger_id"),
     Index(None, "camera_id", "captured_at", "ledger_id"),
-    # Scores near a threshold: those of one bin of the histograms are counted from here alone.
-    Index(None, "source_id", "score", "captured_at", "verdict"),
     partial_index("ix_inspections_ng", "captured_at", "ledger_id", where="verdict = 'NG'"),
 )
 

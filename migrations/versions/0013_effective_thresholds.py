@@ -43,11 +43,6 @@ def upgrade() -> None:
     with op.batch_alter_table("thresholds") as table:
         table.alter_column("effective_at", existing_type=moment, nullable=False)
     op.add_column("inspections", sa.Column("judged_at", moment))
-    op.create_index(
-        "ix_inspections_source_id_score_captured_at_verdict",
-        "inspections",
-        ["source_id", "score", "captured_at", "verdict"],
-    )
     with op.batch_alter_table("score_sources") as table:
         table.add_column(sa.Column("threshold_id", identity))
         table.create_foreign_key(
@@ -62,7 +57,6 @@ def downgrade() -> None:
     with op.batch_alter_table("score_sources") as table:
         table.drop_constraint("fk_score_sources_threshold_id_thresholds", type_="foreignkey")
         table.drop_column("threshold_id")
-    op.drop_index("ix_inspections_source_id_score_captured_at_verdict", "inspections")
     op.drop_column("inspections", "judged_at")
     op.drop_column("thresholds", "effective_at")
 
