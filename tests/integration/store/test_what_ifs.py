@@ -8,10 +8,12 @@ import pytest
 
 from inspection.domain.inspection import Verdict
 from inspection.domain.line import Scope
-from inspection.domain.what_if import Limit, Question
+from inspection.domain.what_if import PART_VERDICTS, Limit, Question
 from inspection.errors import ConfigurationError, NotFoundError
-from inspection.store import what_ifs
+from inspection.store import ledger, replays, what_ifs
 from inspection.store.database import Database
+from inspection.store.replays import Replayed
+from tests import factories
 from tests.factories import NOON
 from tests.integration.store import histories
 
@@ -94,3 +96,48 @@ def test_question_about_nothing_is_refused(site_database: Database) -> None:
     )
     with site_database.read() as connection, pytest.raises(NotFoundError, match="cam-9"):
         what_ifs.ask(connection, question)
+
+
+def test_parts_are_those_of_a_recount_with_the_worst_of_their_frames(
+    site_database: Database,
+) -> None:
+    chance = random.Random(6)
+    history = histories.record_history(site_database, chance, count=240, days=0.5)
+    unjudged = [
+        factories.uninspected(
+            **who, frame=factories.frame(**who, part_serial=f"S-{number}" if number % 3 else None)
+        )
+        for number in range(1, 30)
+        for who in [
+            {
+                "camera": "cam-2",
+                "sequence_number": 1000 + number,
+                "captured_at": NOON + timedelta(minutes=number),
+            }
+        ]
+    ]
+    with site_database.write() as connection:
+        ledger.record(connection, unjudged, at=NOON)
+
+    for _ in range(8):
+        question = histories.random_question(chance, days=0.5)
+        *_, result = replays.replay(site_database, question)
+
+        worst: dict[object, tuple[int, int]] = {}
+        for each in history:
+            inspection = each.entry.inspection
+            if not question.from_at <= inspection.identity.captured_at < question.to_at:
+                continue
+            before, after = histories.move_of(question, each) or (inspection.verdict,) * 2
+            ranks = (PART_VERDICTS.index(before), PART_VERDICTS.index(after))
+            key = each.entry.frame.part_serial or inspection.identity
+            known = worst.get(key, (0, 0))
+            worst[key] = (max(known[0], ranks[0]), max(known[1], ranks[1]))
+        for entry in unjudged:
+            if question.from_at <= entry.identity.captured_at < question.to_at:
+                key = entry.frame.part_serial or entry.identity
+                known = worst.get(key, (0, 0))
+                worst[key] = (max(known[0], 2), max(known[1], 2))
+        expected = Counter((PART_VERDICTS[b], PART_VERDICTS[a]) for b, a in worst.values())
+        assert isinstance(result, Replayed)
+        assert result.parts == expected
