@@ -7,6 +7,7 @@ from inspection.store import (
     evidence_tables,
     health_tables,
     ledger_tables,
+    review_tables,
     score_tables,
     tables,
 )
@@ -20,6 +21,7 @@ TABLES = (
     alert_tables,
     channel_tables,
     health_tables,
+    review_tables,
 )
 
 metadata = columns.metadata
