@@ -2,6 +2,7 @@
 
 from inspection.store import (
     alert_tables,
+    answer_tables,
     channel_tables,
     columns,
     evidence_tables,
@@ -22,6 +23,7 @@ TABLES = (
     channel_tables,
     health_tables,
     review_tables,
+    answer_tables,
 )
 
 metadata = columns.metadata

@@ -84,6 +84,8 @@ thresholds = Table(
     Column("checkpoint_hash", String(64)),
     Column("reference_hash", String(64)),
     Column("set_at", Moment, nullable=False),
+    #: By the database's clock: from then on it judges, until a newer version does.
+    Column("effective_at", Moment, nullable=False),
     Column("set_by", Text, nullable=False),
     Column("reason", Text, nullable=False),
     UniqueConstraint("scope", "version"),
@@ -198,6 +200,8 @@ inspections = Table(
     Column("checkpoint_hash", String(64), nullable=False),
     #: Of the reference it was scored with; NULL: without one.
     Column("reference_hash", String(64)),
+    #: By the database's clock; NULL: before anybody noted it.
+    Column("judged_at", Moment),
     Column("waited_ms", Double, nullable=False),
     Column("inference_ms", Double, nullable=False),
     #: From exposure to the row: captured_at to recorded_at.
