@@ -1,14 +1,16 @@
 """What the routes work with: values and engines that whoever starts the process passes in."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated
 
 from fastapi import Depends, Request
 
 from inspection.api.gate import Gate
+from inspection.api.throttle import Throttle
 from inspection.store.database import Database
+from inspection.store.passwords import Passwords
 from inspection.store.pictures import PictureStore
 
 
@@ -23,6 +25,10 @@ class Installation:
     clock: Callable[[], datetime]
     #: Of the streams' server, for pushed frames, accounts and dead letters; None: none is known.
     redis_url: str | None = None
+    #: Hashes a few passwords at a time: one for all requests.
+    passwords: Passwords = field(default_factory=Passwords)
+    #: Slows guessing of passwords down: one for all requests.
+    throttle: Throttle = field(default_factory=Throttle)
 
 
 def _installation(request: Request) -> Installation:

@@ -1,5 +1,6 @@
 """The one shape of every error: problem details (RFC 9457)."""
 
+import math
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final
@@ -18,6 +19,7 @@ from inspection.errors import (
     InspectionError,
     NotFoundError,
     PreconditionError,
+    RateLimitedError,
     UnauthenticatedError,
     UnavailableError,
 )
@@ -32,6 +34,7 @@ _STATUS: Final[Mapping[type[InspectionError], HTTPStatus]] = {
     NotFoundError: HTTPStatus.NOT_FOUND,
     ConflictError: HTTPStatus.CONFLICT,
     PreconditionError: HTTPStatus.PRECONDITION_FAILED,
+    RateLimitedError: HTTPStatus.TOO_MANY_REQUESTS,
     ConfigurationError: HTTPStatus.UNPROCESSABLE_ENTITY,
     UnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
 }
@@ -88,6 +91,8 @@ def _ours(_request: Request, error: Exception) -> JSONResponse:
     kinds = (status for kind, status in _STATUS.items() if isinstance(error, kind))
     status = next(kinds, HTTPStatus.INTERNAL_SERVER_ERROR)
     headers = {"WWW-Authenticate": "Bearer"} if status == HTTPStatus.UNAUTHORIZED else {}
+    if isinstance(error, RateLimitedError):
+        headers = {"Retry-After": str(math.ceil(error.retry_after_s))}
     return answer(status, str(error), headers=headers)
 
 
