@@ -17,15 +17,15 @@ parts, or down over OK parts, as far as that saves most, and
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import inf, nextafter
 from typing import Final
 
 from inspection.domain.calibration import is_exceeded
+from inspection.domain.histogram import bin_of
 from inspection.domain.inspection import Verdict
 from inspection.domain.interval import binomial_limits
 from inspection.domain.rates import Judged, bands_of
-from inspection.domain.histogram import bin_of
 from inspection.domain.review import Decision
-from math import inf, nextafter
 
 #: Inspections with a decision that are needed, …
 LEAST_DECIDED: Final = 20
@@ -35,6 +35,8 @@ LEAST_FLIPPED: Final = 8
 STEP: Final = 0.05
 #: Share of doubly reviewed inspections that may be disputed.
 DISPUTED: Final = 0.2
+#: … or at least so many.
+DISPUTED_COUNT: Final = 2
 #: Probability that a move which saves nothing is not taken for one that does.
 CONFIDENCE: Final = 0.95
 
@@ -149,17 +151,17 @@ def _shortest(evidence: Evidence, reviewers: Sequence[str], cost_ratio: float) -
         rest = tuple(o for o in evidence.opinions if o.reviewer != reviewer)
         values.append(_best(evidence, rest, cost_ratio, f" without {reviewer}"))
     if any((value > evidence.threshold) != (values[0] > evidence.threshold) for value in values):
-        raise _UnfitError("reviewers contradict each other: some speak for a higher threshold, "
-                          "others for a lower one")
+        raise _UnfitError(
+            "reviewers contradict each other: some speak for a higher threshold, "
+            "others for a lower one"
+        )
     return min(values, key=lambda value: abs(value - evidence.threshold))
 
 
-def _best(
-    evidence: Evidence, opinions: Sequence[Opinion], cost_ratio: float, whose: str
-) -> float:
+def _best(evidence: Evidence, opinions: Sequence[Opinion], cost_ratio: float, whose: str) -> float:
     """Return the value that saves most, going by some opinions."""
     parts, disputed_count = _agreed(opinions)
-    if disputed_count > DISPUTED * _doubly_count(opinions):
+    if disputed_count > max(DISPUTED_COUNT, DISPUTED * _doubly_count(opinions)):
         raise _UnfitError(
             f"people disagree about {disputed_count} of {_doubly_count(opinions)} inspections that "
             f"several reviewed{whose}; settle these first"
@@ -172,7 +174,9 @@ def _best(
     up = _farthest(evidence, parts, Verdict.NG, cost_ratio)
     down = _farthest(evidence, parts, Verdict.OK, cost_ratio)
     if up is None and down is None:
-        raise _UnfitError(f"what is reviewed{whose} speaks for no other value than the one in force")
+        raise _UnfitError(
+            f"what is reviewed{whose} speaks for no other value than the one in force"
+        )
     return max((found for found in (up, down) if found is not None), key=lambda found: found[0])[1]
 
 

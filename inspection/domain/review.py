@@ -73,9 +73,7 @@ def checked_text(text: str, what: str, *, longest: int) -> str:
         ConfigurationError: it is too long, or holds signs that no database takes.
     """
     if len(text) > longest:
-        raise ConfigurationError(
-            f"the {what} has {len(text)} characters; write at most {longest}"
-        )
+        raise ConfigurationError(f"the {what} has {len(text)} characters; write at most {longest}")
     if "\0" in text or any("\ud800" <= sign <= "\udfff" for sign in text):
         raise ConfigurationError(f"the {what} holds a sign that is no text")
     return text

@@ -101,9 +101,7 @@ class ShiftCalendar:
         return _zone(self.time_zone)
 
 
-def shifts_between(
-    calendar: ShiftCalendar, from_at: datetime, to_at: datetime
-) -> list[ShiftSpan]:
+def shifts_between(calendar: ShiftCalendar, from_at: datetime, to_at: datetime) -> list[ShiftSpan]:
     """Return the shifts any part of which lies in a range, the earliest first."""
     # A shift lasts at most 25 hours, and zones are at most 26 hours apart.
     day, last = _day_of(from_at) - 3 * _DAY, _day_of(to_at) + 2 * _DAY
@@ -127,9 +125,7 @@ def shifts_of(calendar: ShiftCalendar, day: date) -> list[ShiftSpan]:
             end_at = _moment(begins + shift.length, calendar.zone)
             # One that lies in an hour that is left out is left out as well.
             if start_at < end_at:
-                spans.append(
-                    ShiftSpan(name=shift.name, day=day, start_at=start_at, end_at=end_at)
-                )
+                spans.append(ShiftSpan(name=shift.name, day=day, start_at=start_at, end_at=end_at))
     return sorted(spans, key=lambda span: span.start_at)
 
 
@@ -163,9 +159,7 @@ def known_days(days: Iterable[str]) -> tuple[str, ...]:
 
 def _moment(local: datetime, zone: ZoneInfo) -> datetime:
     """Return when clocks on the wall show a time; see the module for times left out or doubled."""
-    before, after = (
-        local.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1)
-    )
+    before, after = (local.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
     if before <= after:
         return before
     # Left out: with the offset from before the change it is too late, with that from after it too

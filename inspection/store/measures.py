@@ -1,21 +1,22 @@
-"""What reviews say of verdicts: measured rates by version of threshold, and what to look at next."""
+"""What reviews say of verdicts: rates by version of threshold, and what to look at next."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import ColumnElement, Connection, Select, func, select
 
 from inspection.domain.histogram import HIGHEST, LOWEST, first_of
 from inspection.domain.inspection import Verdict
-from inspection.domain.line import Scope
+from inspection.domain.line import Threshold
 from inspection.domain.rates import Band, Judged, Rates, bands_of, rates_of, thinnest
 from inspection.domain.review import Decision
 from inspection.errors import NotFoundError
 from inspection.store import tables
 from inspection.store.lines import line_id
 from inspection.store.score_counts import Source, bin_column, score_counts, sources
+from inspection.store.thresholds import selected, threshold_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,9 +34,7 @@ class Asked:
 class VersionRates:
     """Measured rates of one version of a threshold."""
 
-    scope: Scope
-    version: int
-    value: float | None
+    threshold: Threshold
     rates: Rates
 
 
@@ -74,8 +73,7 @@ def judgements(connection: Connection, asked: Asked) -> list[Judged]:
     """
     line = line_id(connection, asked.line)
     found = sources(connection, line, product=asked.product)
-    span = {"from_at": asked.from_at, "to_at": asked.to_at}
-    counted = score_counts(connection, line, found, **span)
+    counted = score_counts(connection, line, found, from_at=asked.from_at, to_at=asked.to_at)
     populations: defaultdict[tuple[int, str], Counter[int]] = defaultdict(Counter)
     for (source_id, verdict, bin_), count in counted.items():
         threshold_id = found[source_id].threshold_id
@@ -136,7 +134,7 @@ def random_case(connection: Connection, asked: Asked, verdict: Verdict, *, draw:
     return _first(connection.scalar(statement) if found is None else found, asked)
 
 
-def _within(band: Band) -> list:
+def _within(band: Band) -> list[ColumnElement[bool]]:
     inspection = tables.inspections.c
     conditions = [inspection.threshold_id == band.judged.threshold_id]
     if band.first_bin > LOWEST:
@@ -146,7 +144,7 @@ def _within(band: Band) -> list:
     return conditions
 
 
-def _unreviewed(connection: Connection, asked: Asked):
+def _unreviewed(connection: Connection, asked: Asked) -> Select[int]:
     inspection = tables.inspections.c
     statement = select(inspection.ledger_id).where(
         inspection.line_id == line_id(connection, asked.line),
@@ -190,34 +188,9 @@ def _decided(
     return decided
 
 
-def _versions(
-    connection: Connection, judged: Mapping[int, list[Judged]]
-) -> list[VersionRates]:
-    threshold = tables.thresholds.c
-    statement = (
-        select(
-            threshold.id,
-            threshold.version,
-            threshold.value,
-            threshold.product,
-            tables.lines.c.name.label("line"),
-            tables.stations.c.name.label("station"),
-            tables.cameras.c.name.label("camera"),
-        )
-        .join(tables.lines, tables.lines.c.id == threshold.line_id)
-        .outerjoin(tables.stations, tables.stations.c.id == threshold.station_id)
-        .outerjoin(tables.cameras, tables.cameras.c.id == threshold.camera_id)
-        .where(threshold.id.in_(sorted(judged)))
-        .order_by(threshold.id.desc())
-    )
+def _versions(connection: Connection, judged: Mapping[int, list[Judged]]) -> list[VersionRates]:
+    statement = selected().where(tables.thresholds.c.id.in_(sorted(judged)))
+    rows = connection.execute(statement.order_by(tables.thresholds.c.id.desc()))
     return [
-        VersionRates(
-            scope=Scope(
-                line=row.line, product=row.product, station=row.station, camera=row.camera
-            ),
-            version=row.version,
-            value=row.value,
-            rates=rates_of(judged[row.id]),
-        )
-        for row in connection.execute(statement)
+        VersionRates(threshold=threshold_of(row), rates=rates_of(judged[row.id])) for row in rows
     ]

@@ -1,4 +1,4 @@
-"""What reviewers said of inspections that one version of a threshold judged: a proposal's evidence."""
+"""What reviewers said of what one version of a threshold judged: a proposal's evidence."""
 
 from dataclasses import replace
 
@@ -56,9 +56,7 @@ def evidence_of(connection: Connection, scope: Scope, asked: Asked) -> tuple[Evi
 def _check_detector(connection: Connection, threshold_id: int, asked: Asked) -> None:
     found = sources(connection, line_id(connection, asked.line), product=asked.product)
     checkpoints = {
-        source.checkpoint_hash
-        for source in found.values()
-        if source.threshold_id == threshold_id
+        source.checkpoint_hash for source in found.values() if source.threshold_id == threshold_id
     }
     if len(checkpoints) > 1:
         raise ConflictError(

@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
-    ColumnElement,
     Connection,
     Row,
     Select,
@@ -25,7 +24,6 @@ from sqlalchemy import (
 from inspection.domain.evidence import Amount, Gone, KeepClass
 from inspection.domain.ledger import Outcome
 from inspection.store import accounts, evidence, removals, tables
-from inspection.store.evidence import Key
 
 _Row = Row[*tuple[Any, ...]]
 

@@ -5,12 +5,13 @@ contradict; it is settled as a dead letter. Reviews are never changed: who think
 another, and the newest counts.
 """
 
+import operator
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, RowMapping, Select, insert, select, update
 
 from inspection.domain.evidence import KeepClass
 from inspection.domain.inspection import Verdict
@@ -84,7 +85,7 @@ def add_reviews(
         .values(review=new.decision.value)
     )
     for inspection_id in ids:
-        add_change(connection, _change(inspection_id, found[inspection_id].review, new))
+        add_change(connection, _change(inspection_id, found[inspection_id]["review"], new))
     evidence.reclass(connection, ids, KeepClass.REVIEWED)
     rows = connection.execute(_selected().where(reviews.c.id.in_(added)).order_by(reviews.c.id))
     return [_review(row) for row in rows]
@@ -103,15 +104,18 @@ def list_reviews(connection: Connection, query: ReviewQuery) -> list[Review]:
 
 def _conditions(connection: Connection, query: ReviewQuery) -> list[ColumnElement[bool]]:
     review = reviews.c
-    asked: list[tuple[object, ColumnElement[bool]]] = [
-        (query.inspection_id, review.ledger_id == query.inspection_id),
-        (query.reviewed_by, review.reviewed_by == query.reviewed_by),
-        (query.decision, review.decision == query.decision),
-        (query.from_at, review.reviewed_at >= query.from_at),
-        (query.to_at, review.reviewed_at < query.to_at),
-        (query.before, review.id < query.before),
+    conditions = [
+        compare(column, value)
+        for column, compare, value in (
+            (review.ledger_id, operator.eq, query.inspection_id),
+            (review.reviewed_by, operator.eq, query.reviewed_by),
+            (review.decision, operator.eq, query.decision),
+            (review.reviewed_at, operator.ge, query.from_at),
+            (review.reviewed_at, operator.lt, query.to_at),
+            (review.id, operator.lt, query.before),
+        )
+        if value is not None
     ]
-    conditions = [condition for value, condition in asked if value is not None]
     if query.line is not None:
         conditions.append(review.line_id == line_id(connection, query.line))
     if query.camera is not None:
@@ -122,7 +126,7 @@ def _conditions(connection: Connection, query: ReviewQuery) -> list[ColumnElemen
     return conditions
 
 
-def _inspections(connection: Connection, ids: Sequence[int]) -> dict[int, Row[*tuple[Any, ...]]]:
+def _inspections(connection: Connection, ids: Sequence[int]) -> dict[int, RowMapping]:
     inspection = tables.inspections.c
     statement = select(
         inspection.ledger_id,
@@ -135,12 +139,12 @@ def _inspections(connection: Connection, ids: Sequence[int]) -> dict[int, Row[*t
         inspection.threshold_id,
         inspection.review,
     )
-    rows = connection.execute(statement.where(inspection.ledger_id.in_(ids)))
-    return {row.ledger_id: row for row in rows}
+    rows = connection.execute(statement.where(inspection.ledger_id.in_(ids))).mappings()
+    return {row["ledger_id"]: row for row in rows}
 
 
-def _values(row: Row[*tuple[Any, ...]], new: NewReview) -> dict[str, Any]:
-    copied = {key: value for key, value in row._mapping.items() if key != "review"}
+def _values(row: RowMapping, new: NewReview) -> dict[str, Any]:
+    copied = {key: value for key, value in row.items() if key != "review"}
     return copied | {
         "decision": new.decision.value,
         "reviewed_at": new.at,

@@ -51,7 +51,8 @@ def sources(
     ).where(source.line_id == line_id)
     if product is not None:
         statement = statement.where(source.product == product)
-    return {row.source_id: Source(**row._mapping) for row in connection.execute(statement)}
+    rows = connection.execute(statement).mappings()
+    return {row["source_id"]: Source(**row) for row in rows}
 
 
 def score_counts(
@@ -75,7 +76,7 @@ def score_counts(
     if source_ids and from_at < to_at:
         for statement in _statements(line_id, source_ids, from_at, to_at):
             for source_id, verdict, bin_, count in connection.execute(statement):
-                counts[source_id, verdict, min(HIGHEST, max(LOWEST, int(bin_)))] += count
+                counts[source_id, verdict, min(HIGHEST, max(LOWEST, int(bin_)))] += int(count)
     return counts
 
 

@@ -216,9 +216,7 @@ inspections = Table(
     Index(None, "line_id", "captured_at", "ledger_id"),
     Index(None, "camera_id", "captured_at", "ledger_id"),
     partial_index("ix_inspections_ng", "captured_at", "ledger_id", where="verdict = 'NG'"),
-    partial_index(
-        "ix_inspections_reviewed", "line_id", "captured_at", where="review IS NOT NULL"
-    ),
+    partial_index("ix_inspections_reviewed", "line_id", "captured_at", where="review IS NOT NULL"),
 )
 
 maps = Table(

@@ -81,7 +81,7 @@ def test_of_times_that_come_twice_the_first_counts() -> None:
 
 
 @given(
-    st.datetimes(datetime(2025, 1, 1), datetime(2027, 12, 31), timezones=st.just(UTC)),
+    st.integers(0, 3 * 365 * 86400).map(lambda s: utc("2025-01-01") + timedelta(seconds=s)),
     st.sampled_from(["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "UTC"]),
 )
 def test_every_moment_belongs_to_exactly_one_of_three_shifts_round_the_clock(
