@@ -27,6 +27,8 @@ from inspection.domain.interval import binomial_limits
 from inspection.domain.rates import Judged, bands_of
 from inspection.domain.review import Decision
 
+#: People who must have reviewed.
+LEAST_REVIEWERS: Final = 2
 #: Inspections with a decision that are needed, …
 LEAST_DECIDED: Final = 20
 #: … and so many of those whose verdict would change.
@@ -143,7 +145,7 @@ def proposed(evidence: Evidence, *, cost_ratio: float) -> Proposal:
 
 def _shortest(evidence: Evidence, reviewers: Sequence[str], cost_ratio: float) -> float:
     """Return the value nearest to the threshold, with all reviewers and without each of them."""
-    if len(reviewers) < 2:
+    if len(reviewers) < LEAST_REVIEWERS:
         who = f"all of them are {reviewers[0]}'s" if reviewers else "there are none"
         raise _UnfitError(f"at least two people must have reviewed inspections; {who}")
     values = [_best(evidence, evidence.opinions, cost_ratio, "")]

@@ -64,11 +64,11 @@ def downtimes(
     found = {row.id: row.name for row in connection.execute(names)}
     # The state at the beginning began with the last change before it.
     before = (
-        select(state.camera_id, func.max(state.since_at))
+        select(state.camera_id, func.max(state.since_at).label("since_at"))
         .where(state.camera_id.in_(found), state.since_at <= from_at)
         .group_by(state.camera_id)
     )
-    first = dict(connection.execute(before).tuples().all())
+    first = {row.camera_id: row.since_at for row in connection.execute(before)}
     changes: defaultdict[int, list[tuple[datetime, HealthState]]] = defaultdict(list)
     rows = connection.execute(
         select(camera_states)

@@ -116,7 +116,7 @@ def change(connection: Connection, ledger_id: int, before: Held, keep_class: Kee
 
 
 def reclass(connection: Connection, ledger_ids: Sequence[int], keep_class: KeepClass) -> None:
-    """Move what is still kept of rows to a class, at the end of the transaction; they are locked."""
+    """Move what is kept of rows to a class, at the end of the transaction that has locked them."""
     is_moved = and_(
         tables.ledger.c.id.in_(ledger_ids),
         tables.ledger.c.keep_class != keep_class.value,

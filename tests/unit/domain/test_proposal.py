@@ -22,7 +22,9 @@ def evidence(opinions: list[Opinion]) -> Evidence:
             threshold_id=1,
             population=dict.fromkeys(range(400), 98000 // 400) | dict.fromkeys(range(400, 500), 10),
         ),
-        ng=Judged(verdict=Verdict.NG, threshold_id=1, population=dict.fromkeys(range(500, 600), 10)),
+        ng=Judged(
+            verdict=Verdict.NG, threshold_id=1, population=dict.fromkeys(range(500, 600), 10)
+        ),
         opinions=tuple(opinions),
     )
 
@@ -157,7 +159,7 @@ def test_hostile_reviewer_moves_nothing_further_than_all_others_do(seed: int) ->
 
 
 def test_reviewer_who_calls_bad_parts_good_does_not_raise_it_past_what_others_say() -> None:
-    hostile = honest(0.58, reviewers="x", count=300)
+    hostile = honest(0.58, reviewers="x", count=300, first=9000)
 
     found = propose(honest(0.52) + hostile)
 
