@@ -25,6 +25,10 @@ class Installation:
     clock: Callable[[], datetime]
     #: Of the streams' server, for pushed frames, accounts and dead letters; None: none is known.
     redis_url: str | None = None
+    #: Largest body that is a picture.
+    body_limit_bytes: int = 32 * 2**20
+    #: Makes the figures in Prometheus's format; None: there are none.
+    metrics: Callable[[], bytes] | None = None
     #: Hashes a few passwords at a time: one for all requests.
     passwords: Passwords = field(default_factory=Passwords)
     #: Slows guessing of passwords down: one for all requests.

@@ -1,5 +1,6 @@
 """What a password must be: long, and not what is tried first."""
 
+import secrets
 import unicodedata
 from typing import Final
 
@@ -20,6 +21,8 @@ COMMON: Final = (
     *("1q2w3e4r", "abcdefgh", "abcd", "secret", "dragon", "monkey", "football", "sunshine"),
     *("0123456789", "1234567890", "12345678", "123456", "1234", "123", "2025", "2026"),
 )
+#: 32 signs that nobody takes for one another.
+LETTERS: Final = "abcdefghijkmnpqrstuvwxyz23456789"
 #: Fewest characters besides the common ones and the user's name.
 REST_FROM: Final = 6
 
@@ -50,3 +53,9 @@ def checked_password(password: str, *, user: str) -> str:
             "belong together"
         )
     return kept
+
+
+def new_password() -> str:
+    """Return a random password that can be read out and typed: 80 bits in four groups."""
+    letters = "".join(secrets.choice(LETTERS) for _ in range(16))
+    return "-".join(letters[start : start + 4] for start in range(0, 16, 4))

@@ -1,8 +1,10 @@
 """The interface as programs meet it: a real application on a real database, asked in-process."""
 
+import functools
 import itertools
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,8 @@ from tests.factories import NOON
 Client = Callable[[Role | None], TestClient]
 #: Makes a client that asks with a key of some scopes.
 KeyClient = Callable[..., TestClient]
+#: Makes the headers that show a key of a role.
+KeyHeaders = Callable[[Role], dict[str, str]]
 #: Hashes as little as Argon2 lets one.
 QUICK = Passwords(memory_kib=8, passes=1)
 
@@ -73,45 +77,79 @@ def app(installation: Installation) -> FastAPI:
 
 
 @pytest.fixture
-def client(app: FastAPI, installation: Installation) -> Iterator[Client]:
-    """`client(Role.ENGINEER)`: a browser in which the user `engineer` is signed in.
-
-    Its session is real; only the sign-in before it is left out, which takes time on purpose.
-    """
+def ask(app: FastAPI) -> Iterator[Callable[[dict[str, str]], TestClient]]:
+    """Makes a client that sends these headers with everything."""
     with ExitStack() as stack:
 
-        def made(role: Role | None) -> TestClient:
-            client = TestClient(app, raise_server_exceptions=False)
-            if role is not None:
-                sign_in(client, installation, role)
-            return stack.enter_context(client)
-
-        yield made
-
-
-@pytest.fixture
-def key_client(app: FastAPI, installation: Installation) -> Iterator[KeyClient]:
-    """`key_client(Permission.PUSH, cameras={"cam-1"})`: a program with a key of these scopes."""
-    with ExitStack() as stack:
-
-        def made(*scopes: Permission, **wished: Any) -> TestClient:
-            _, token = add_key(installation, *scopes, **wished)
-            headers = {"Authorization": f"Bearer {token}"}
+        def made(headers: dict[str, str]) -> TestClient:
             client = TestClient(app, headers=headers, raise_server_exceptions=False)
             return stack.enter_context(client)
 
         yield made
 
 
-def sign_in(client: TestClient, installation: Installation, role: Role) -> None:
-    """Sign a browser in as the user who is called like the role."""
+@pytest.fixture
+def key_headers(installation: Installation) -> KeyHeaders:
+    """`key_headers(Role.ENGINEER)`: what shows a key that may do what engineers may."""
+
+    @functools.cache
+    def made(role: Role) -> dict[str, str]:
+        _, text = add_key(installation, *role.permissions, name=role.value)
+        return {"Authorization": f"Bearer {text}"}
+
+    return made
+
+
+@pytest.fixture
+def client(ask: Callable[[dict[str, str]], TestClient], key_headers: KeyHeaders) -> Client:
+    """`client(Role.ENGINEER)`: a program with a real key that may do what engineers may.
+
+    The key is called `engineer` and does not expire, however far the clock is moved.
+    """
+    return lambda role: ask({} if role is None else key_headers(role))
+
+
+@pytest.fixture
+def browser(ask: Callable[[dict[str, str]], TestClient], installation: Installation) -> Client:
+    """`browser(Role.ENGINEER)`: a browser in which the user `engineer` is signed in.
+
+    The session is real; only the sign-in before it is left out, which takes time on purpose.
+    """
+
+    def made(role: Role | None) -> TestClient:
+        browser = ask({})
+        if role is not None:
+            sign_in(browser, installation, role)
+        return browser
+
+    return made
+
+
+@pytest.fixture
+def key_client(
+    ask: Callable[[dict[str, str]], TestClient], installation: Installation
+) -> KeyClient:
+    """`key_client(Permission.PUSH, cameras={"cam-1"})`: a program with a key of these scopes."""
+
+    def made(*scopes: Permission, **wished: Any) -> TestClient:
+        _, text = add_key(installation, *scopes, **wished)
+        return ask({"Authorization": f"Bearer {text}"})
+
+    return made
+
+
+def sign_in(
+    client: TestClient, installation: Installation, role: Role, *, is_temporary: bool = False
+) -> None:
+    """Sign a browser in as the user who is called like the role, with or without a temporary
+    password."""
     at = installation.clock()
     with installation.database.write() as connection:
-        found = users.find_credentials(connection, role)
-        if found is None:
-            new = users.NewUser(name=role, role=role)
+        if users.find_credentials(connection, role) is None:
+            until_at = at + timedelta(days=1) if is_temporary else None
+            new = users.NewUser(name=role, role=role, temporary_until_at=until_at)
             users.add_user(connection, new, at=at, by="test")
-            found = users.find_credentials(connection, role)
+        found = users.find_credentials(connection, role)
         assert found is not None
         cookie = sessions.begin_session(connection, found.user_id, at).text
     client.cookies.set(cookies.SESSION, cookie)
