@@ -12,7 +12,9 @@ from inspection.api import (
     problems,
     products,
     recipes,
+    reviews,
     sessions,
+    shifts,
     stations,
     users,
 )
@@ -39,6 +41,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     cameras.router,
     products.router,
     recipes.router,
+    reviews.router,
+    shifts.router,
 )
 
 #: Those whose bodies are pictures, as large as the installation takes them.

@@ -42,6 +42,7 @@ class VersionRates:
 class LineRates:
     """Measured rates of a line: of all its verdicts, and by version of threshold."""
 
+    asked: Asked
     rates: Rates
     #: The newest version first.
     versions: tuple[VersionRates, ...]
@@ -62,7 +63,7 @@ def line_rates(connection: Connection, asked: Asked) -> LineRates:
     for one in judged:
         by_version[one.threshold_id].append(one)
     found = _versions(connection, by_version)
-    return LineRates(rates=rates_of(judged), versions=tuple(found))
+    return LineRates(asked=asked, rates=rates_of(judged), versions=tuple(found))
 
 
 def judgements(connection: Connection, asked: Asked) -> list[Judged]:
