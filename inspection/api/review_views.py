@@ -11,7 +11,7 @@ from inspection.domain.interval import Interval
 from inspection.domain.proposal import Proposal
 from inspection.domain.rates import Measured, Rates
 from inspection.domain.review import Decision, Review
-from inspection.store.measures import LineRates, VersionRates
+from inspection.store.measured_rates import LineRates, VersionRates
 from inspection.store.thresholds import scope_name
 
 

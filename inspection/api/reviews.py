@@ -22,8 +22,8 @@ from inspection.domain.inspection import Verdict
 from inspection.domain.line import Scope
 from inspection.domain.proposal import proposed
 from inspection.domain.review import BULK_COUNT, NOTE_LENGTH, Decision, NewReview, Review
-from inspection.store import inspections, measures, opinions, reviews
-from inspection.store.measures import Asked
+from inspection.store import inspections, measured_rates, opinions, reviews
+from inspection.store.measured_rates import Asked
 from inspection.store.reviews import ReviewQuery
 from inspection.store.thresholds import scope_name
 
@@ -183,7 +183,7 @@ def rates(
     """
     asked = asked_of(given, line, product, from_at, to_at)
     with given.database.read() as connection:
-        return LineRatesView.of_line(measures.line_rates(connection, asked))
+        return LineRatesView.of_line(measured_rates.line_rates(connection, asked))
 
 
 @router.get(
@@ -206,10 +206,10 @@ def next_(  # noqa: PLR0913 - each is a part of the request
     asked = asked_of(given, line, product, from_at, to_at)
     with given.database.read() as connection:
         if order is CaseOrder.NEAREST:
-            found = measures.nearest_case(connection, asked)
+            found = measured_rates.nearest_case(connection, asked)
         else:
             draw = SystemRandom().random()
-            found = measures.random_case(connection, asked, verdict, draw=draw)
+            found = measured_rates.random_case(connection, asked, verdict, draw=draw)
     return CaseView(inspection_id=found)
 
 

@@ -11,7 +11,7 @@ from inspection.domain.rates import Judged
 from inspection.domain.review import Decision
 from inspection.errors import ConflictError, NotFoundError
 from inspection.store.lines import line_id
-from inspection.store.measures import Asked, judgements
+from inspection.store.measured_rates import Asked, judgements
 from inspection.store.review_tables import reviews
 from inspection.store.score_counts import sources
 from inspection.store.thresholds import scope_name, threshold_history

@@ -15,7 +15,7 @@ from inspection.errors import ConfigurationError, NotFoundError
 from inspection.store import (
     evidence,
     ledger,
-    measures,
+    measured_rates,
     opinions,
     reviews,
     score_counts,
@@ -24,7 +24,7 @@ from inspection.store import (
 )
 from inspection.store.audit import list_changes
 from inspection.store.database import Database
-from inspection.store.measures import Asked
+from inspection.store.measured_rates import Asked
 from inspection.store.reviews import ReviewQuery
 from tests import factories
 from tests.factories import NOON
@@ -215,7 +215,7 @@ def test_rates_are_measured_by_version_and_unsure_counts_for_nothing(
     decide(site_database, ids[3:4], Decision.UNSURE)
 
     with site_database.read() as connection:
-        found = measures.line_rates(connection, DAY)
+        found = measured_rates.line_rates(connection, DAY)
 
     newest, first = found.versions
     assert (newest.threshold.version, first.threshold.version) == (2, 1)
@@ -234,7 +234,7 @@ def test_next_case_is_the_unreviewed_one_nearest_to_the_threshold(site_database:
 
     def nearest() -> int:
         with site_database.read() as connection:
-            return measures.nearest_case(connection, DAY)
+            return measured_rates.nearest_case(connection, DAY)
 
     assert nearest() == ids[2]
     decide(site_database, [ids[2]], Decision.UNSURE)
@@ -250,7 +250,7 @@ def test_case_by_chance_is_of_the_band_that_people_know_least_of(site_database: 
 
     with site_database.read() as connection:
         found = [
-            measures.random_case(connection, DAY, Verdict.OK, draw=draw)
+            measured_rates.random_case(connection, DAY, Verdict.OK, draw=draw)
             for draw in (0.0, 0.5004, 0.999)
         ]
 
