@@ -8,6 +8,7 @@ import typer
 
 from inspection.cli import (
     alert,
+    bench,
     capture,
     channel,
     checkpoint,
@@ -47,6 +48,7 @@ app.add_typer(deadletter.app, name="deadletter")
 app.add_typer(checkpoint.app, name="checkpoint")
 app.add_typer(reference.app, name="reference")
 app.add_typer(health.app, name="health")
+app.add_typer(bench.app, name="bench")
 
 
 def main() -> None:

@@ -157,6 +157,20 @@ class Database:
         """Return the version of the tables that this program needs."""
         return ScriptDirectory(str(migrations_folder())).get_current_head()
 
+    def tidy(self) -> None:
+        """Have the database look at its rows anew, after many were added or removed.
+
+        Raises:
+            UnavailableError: the database does not answer.
+        """
+        with translated(self.address), self._engine.connect() as connection:
+            if self.is_sqlite:
+                connection.exec_driver_sql("ANALYZE")
+                return
+            connection.execution_options(isolation_level="AUTOCOMMIT")
+            with patience(connection):
+                connection.exec_driver_sql("VACUUM (ANALYZE)")
+
     def close(self) -> None:
         """Close the connections."""
         self._engine.dispose()

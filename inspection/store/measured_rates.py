@@ -176,7 +176,7 @@ def _decided(
             inspection.line_id == line,
             inspection.captured_at >= asked.from_at,
             inspection.captured_at < asked.to_at,
-            inspection.review.is_not(None),
+            inspection.review.in_([decision.value for decision in Decision]),
         )
         .group_by(inspection.source_id, inspection.verdict, bin_, inspection.review)
     )

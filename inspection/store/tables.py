@@ -215,8 +215,11 @@ inspections = Table(
     Index(None, "captured_at", "ledger_id"),
     Index(None, "line_id", "captured_at", "ledger_id"),
     Index(None, "camera_id", "captured_at", "ledger_id"),
-    partial_index("ix_inspections_ng", "captured_at", "ledger_id", where="verdict = 'NG'"),
-    partial_index("ix_inspections_reviewed", "line_id", "captured_at", where="review IS NOT NULL"),
+    # Rare ones, whatever makes them rare: by source and score, in the order of scores.
+    Index("ix_inspections_score", "source_id", "verdict", "score", "captured_at", "ledger_id"),
+    partial_index(None, "part_serial", where="part_serial IS NOT NULL"),
+    partial_index(None, "lot", "captured_at", "ledger_id", where="lot IS NOT NULL"),
+    partial_index(None, "review", "captured_at", "ledger_id", where="review IS NOT NULL"),
 )
 
 maps = Table(

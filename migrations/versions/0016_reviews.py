@@ -12,11 +12,7 @@ depends_on = None
 identity = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 moment = sa.DateTime(timezone=True)
 
-#: Name, table, columns and condition of each partial index.
-INDEXES = (
-    ("ix_ledger_not_inspected", "ledger", ["line_id", "captured_at"], "outcome <> 'inspected'"),
-    ("ix_inspections_reviewed", "inspections", ["line_id", "captured_at"], "review IS NOT NULL"),
-)
+NOT_INSPECTED = sa.text("outcome <> 'inspected'")
 
 
 def upgrade() -> None:
@@ -47,15 +43,18 @@ def upgrade() -> None:
         "INSERT INTO camera_states (camera_id, since_at, state)"
         " SELECT camera_id, since_at, state FROM camera_health"
     )
-    for name, table, columns, where in INDEXES:
-        condition = sa.text(where)
-        op.create_index(name, table, columns, sqlite_where=condition, postgresql_where=condition)
+    op.create_index(
+        "ix_ledger_not_inspected",
+        "ledger",
+        ["line_id", "captured_at"],
+        sqlite_where=NOT_INSPECTED,
+        postgresql_where=NOT_INSPECTED,
+    )
 
 
 def downgrade() -> None:
     """Remove them."""
-    for name, table, _, _ in INDEXES:
-        op.drop_index(name, table)
+    op.drop_index("ix_ledger_not_inspected", "ledger")
     for table in ("camera_states", "shift_calendars", "reviews"):
         op.drop_table(table)
 
