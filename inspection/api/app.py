@@ -14,7 +14,9 @@ from inspection.api import (
     problems,
     products,
     recipes,
+    reviews,
     sessions,
+    shifts,
     stations,
     users,
 )
@@ -43,6 +45,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     products.router,
     recipes.router,
     events.router,
+    reviews.router,
+    shifts.router,
 )
 
 #: Those whose bodies are pictures, as large as the installation takes them.

@@ -5,11 +5,11 @@ whoever changes several takes them in the same order.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, func, select, update
+from sqlalchemy import ColumnElement, Connection, Table, and_, func, select, update
 
 from inspection.domain.evidence import Amount, Gone, KeepClass
 from inspection.domain.inspection import Verdict
@@ -113,6 +113,48 @@ def change(connection: Connection, ledger_id: int, before: Held, keep_class: Kee
         changes[before.camera_id, before.keep_class] += -before.amount
     changes[after.camera_id, keep_class] += after.amount
     _count(connection, changes, {})
+
+
+def reclass(connection: Connection, ledger_ids: Sequence[int], keep_class: KeepClass) -> None:
+    """Move what is kept of rows to a class, at the end of the transaction that has locked them."""
+    is_moved = and_(
+        tables.ledger.c.id.in_(ledger_ids),
+        tables.ledger.c.keep_class != keep_class.value,
+    )
+    moved = amounts(connection, is_moved)
+    connection.execute(update(tables.ledger).where(is_moved).values(keep_class=keep_class.value))
+    changes: defaultdict[Key, Amount] = defaultdict(Amount)
+    for (camera_id, before), amount in moved.items():
+        changes[camera_id, before] += -amount
+        changes[camera_id, keep_class] += amount
+    _count(connection, changes, {})
+
+
+def amounts(connection: Connection, is_chosen: ColumnElement[bool]) -> dict[Key, Amount]:
+    """Return what is kept of the rows of the ledger for which `is_chosen` holds."""
+    ledger, maps = tables.ledger.c, tables.maps.c
+    statement = (
+        select(
+            ledger.camera_id,
+            ledger.keep_class,
+            func.count(ledger.picture_sha256).label("picture_count"),
+            func.coalesce(func.sum(ledger.picture_size_bytes), 0).label("picture_bytes"),
+            func.count(maps.ledger_id).label("map_count"),
+            func.coalesce(func.sum(map_bytes()), 0).label("map_bytes"),
+        )
+        .outerjoin(tables.maps, maps.ledger_id == ledger.id)
+        .where(is_chosen, ledger.keep_class.is_not(None))
+        .group_by(ledger.camera_id, ledger.keep_class)
+    )
+    return {
+        (row.camera_id, KeepClass(row.keep_class)): Amount(
+            picture_count=row.picture_count,
+            picture_bytes=int(row.picture_bytes),
+            map_count=row.map_count,
+            map_bytes=int(row.map_bytes),
+        )
+        for row in connection.execute(statement)
+    }
 
 
 def amount_of(picture_bytes: int | None, map_bytes: int | None) -> Amount:

@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
-    ColumnElement,
     Connection,
     Row,
     Select,
@@ -25,7 +24,6 @@ from sqlalchemy import (
 from inspection.domain.evidence import Amount, Gone, KeepClass
 from inspection.domain.ledger import Outcome
 from inspection.store import accounts, evidence, removals, tables
-from inspection.store.evidence import Key
 
 _Row = Row[*tuple[Any, ...]]
 
@@ -82,7 +80,7 @@ def take_evidence(connection: Connection, keep_class: KeepClass, why: Gone, ask:
     if not chosen:
         return Removed(why=why)
     is_chosen = ledger.id.in_([row.id for row in chosen])
-    taken = _amounts(connection, is_chosen)
+    taken = evidence.amounts(connection, is_chosen)
     removals.note_of(connection, is_chosen, at=ask.at)
     has_picture = ledger.picture_sha256.is_not(None)
     is_inspected = ledger.outcome == Outcome.INSPECTED.value
@@ -136,7 +134,7 @@ def remove_rows(connection: Connection, ask: Ask) -> Removed:
     # Another keeper may have removed some while this one waited for the cameras.
     present = connection.scalars(select(ledger.id).where(is_chosen).order_by(ledger.id)).all()
     accounts.note_removed(connection, present)
-    taken = _amounts(connection, is_chosen)
+    taken = evidence.amounts(connection, is_chosen)
     removals.note_of(connection, is_chosen, at=ask.at)
     connection.execute(delete(tables.ledger).where(is_chosen))
     evidence.take(connection, taken, Gone.AGE)
@@ -145,33 +143,6 @@ def remove_rows(connection: Connection, ask: Ask) -> Removed:
         amount=sum(taken.values(), Amount()),
         is_more=len(chosen) == ask.limit,
     )
-
-
-def _amounts(connection: Connection, is_chosen: ColumnElement[bool]) -> dict[Key, Amount]:
-    """Return what is kept of rows."""
-    ledger, maps = tables.ledger.c, tables.maps.c
-    statement = (
-        select(
-            ledger.camera_id,
-            ledger.keep_class,
-            func.count(ledger.picture_sha256).label("picture_count"),
-            func.coalesce(func.sum(ledger.picture_size_bytes), 0).label("picture_bytes"),
-            func.count(maps.ledger_id).label("map_count"),
-            func.coalesce(func.sum(evidence.map_bytes()), 0).label("map_bytes"),
-        )
-        .outerjoin(tables.maps, maps.ledger_id == ledger.id)
-        .where(is_chosen, ledger.keep_class.is_not(None))
-        .group_by(ledger.camera_id, ledger.keep_class)
-    )
-    return {
-        (row.camera_id, KeepClass(row.keep_class)): Amount(
-            picture_count=row.picture_count,
-            picture_bytes=int(row.picture_bytes),
-            map_count=row.map_count,
-            map_bytes=int(row.map_bytes),
-        )
-        for row in connection.execute(statement)
-    }
 
 
 def _sizes() -> Select[*tuple[Any, ...]]:

@@ -168,6 +168,10 @@ ledger = Table(
     # Of each class what was recorded first goes first: ids rise as rows are recorded.
     partial_index(None, "keep_class", "id", where="keep_class IS NOT NULL"),
     partial_index(None, "picture_sha256", where="picture_sha256 IS NOT NULL"),
+    # The few that were not inspected, of a line and a time.
+    partial_index(
+        "ix_ledger_not_inspected", "line_id", "captured_at", where="outcome <> 'inspected'"
+    ),
 )
 
 inspections = Table(
