@@ -7,9 +7,9 @@ from typing import Annotated, Any
 import typer
 
 from inspection.cli import context, output
-from inspection.cli.survey import Survey, survey
 from inspection.domain.health import CameraHealth
 from inspection.domain.heartbeat import Heartbeat, ProcessState
+from inspection.store.survey import Survey, survey
 from inspection.store.views import accept_view
 
 app = typer.Typer(invoke_without_command=True, no_args_is_help=False)
