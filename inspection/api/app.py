@@ -2,14 +2,14 @@
 
 from fastapi import APIRouter, FastAPI
 
-from inspection.api import problems
+from inspection.api import frames, problems
 from inspection.api.installation import Installation
 
 #: Where the interface is.
 PREFIX = "/api/v1"
 
 #: One a noun; their paths follow `PREFIX`.
-ROUTERS: tuple[APIRouter, ...] = ()
+ROUTERS: tuple[APIRouter, ...] = (frames.router,)
 
 
 def create_app(installation: Installation) -> FastAPI:

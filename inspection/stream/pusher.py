@@ -6,12 +6,11 @@ token of whoever sent it, in the same step, so that sending it again gives the s
 """
 
 import hashlib
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, cast
 
 from inspection.domain.frame import (
-    LAST_SEQUENCE_NUMBER,
     Content,
     FrameIdentity,
     milliseconds,
@@ -43,7 +42,7 @@ OWN_TOKEN_LIFE: Final = timedelta(minutes=1)
 #       highest number known elsewhere, fingerprint, milliseconds the token is remembered, how many
 #       of the following are the state's, the fields of the state, then those of the entry.
 # Answers fingerprint, what became of the frame, its number and captured_at_ms, and whether that
-# was decided before.
+# was decided before; or `stranger`: the stream has come to numbers no frame can have.
 _PUSH: Final = (
     "#!lua\n"
     + ADMISSION
@@ -55,7 +54,9 @@ if known then
   return {fingerprint, outcome, number, captured_at_ms, '1'}
 end
 local seen = look(KEYS[1], ARGV[4])
-local number = string.format('%.0f', math.max(seen.last_number, tonumber(ARGV[7])) + 1)
+local newest = math.max(seen.last_number, tonumber(ARGV[7]))
+if newest >= 2^53 then return {'stranger'} end
+local number = string.format('%.0f', newest + 1)
 local to = {frames = KEYS[1], drops = KEYS[2], policy = ARGV[2], limit = tonumber(ARGV[3]),
             version = ARGV[5], drops_at_once = tonumber(ARGV[6]), seen = seen}
 local state_end = 10 + tonumber(ARGV[10])
@@ -78,20 +79,10 @@ class Push:
     captured_at: datetime
     #: What its sender calls this frame, when he sends it again as well.
     token: str
+    #: Tells what was sent from anything else that is sent with the same token; hexadecimal.
+    fingerprint: str
     #: For how long the token is remembered.
     token_life: timedelta = TOKEN_LIFE
-    #: What the sender said of the exposure's time; None: nothing, and it is now.
-    said_at: datetime | None = None
-
-    @property
-    def fingerprint(self) -> str:
-        """Tells what is sent from anything else that is sent with the same token."""
-        digest = hashlib.sha256(self.content.payload)
-        for each in fields(Content):
-            if each.name != "payload":
-                digest.update(repr(getattr(self.content, each.name)).encode(errors="replace"))
-        digest.update(repr(self.said_at).encode())
-        return digest.hexdigest()[:32]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,12 +129,25 @@ class Pusher:
                 self.client.register_script(_PUSH)(
                     keys=_keys(camera.name, push.token),
                     args=[
-                        *(milliseconds(push.captured_at), camera.overflow.value),
-                        *(camera.backlog_limit, GROUP, SCHEMA, DROPS_AT_ONCE, floor),
-                        *(push.fingerprint, round(1000 * push.token_life.total_seconds())),
-                        *(len(state), *state, *_fields(encode_content(push.content))),
+                        milliseconds(push.captured_at),
+                        camera.overflow.value,
+                        camera.backlog_limit,
+                        GROUP,
+                        SCHEMA,
+                        DROPS_AT_ONCE,
+                        floor,
+                        push.fingerprint,
+                        round(1000 * push.token_life.total_seconds()),
+                        len(state),
+                        *state,
+                        *_fields(encode_content(push.content)),
                     ],
                 ),
+            )
+        if answer[0] == b"stranger":
+            raise ConflictError(
+                f"the stream of camera {camera.name!r} holds an entry of a stranger, with a number "
+                "no frame can have; remove it"
             )
         if answer[0].decode() != push.fingerprint:
             raise ConflictError("another frame was sent with this key before; take a new key")

@@ -1,0 +1,1 @@
+"""Frames that a gateway pushes: taken once, told apart, bounded, and answered with the verdict."""
