@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -248,3 +250,37 @@ def test_frame_whose_answer_was_lost_is_not_doubled_by_trying_again(
     assert pushed.is_repeated
     assert pushed.identity.sequence_number == 2
     assert in_flight(client, "cam-1").sequence_numbers == {1, 2}
+
+
+_SENDER = """
+import sys
+from inspection.domain.frame import Content
+from inspection.stream.connection import connect
+from inspection.stream.pusher import Push, Pusher
+from tests import factories
+
+camera = factories.camera(source=factories.source(kind="push"), backlog_limit=10_000)
+with connect(sys.argv[1]) as client:
+    pusher = Pusher(client=client, host="api-1")
+    for number in range(int(sys.argv[2])):
+        content = Content(payload=b"picture", media_type="image/png")
+        push = Push(content=content, captured_at=factories.NOON, token=str(number), fingerprint="a")
+        pusher.push(camera, push, ledger_number=0, at=factories.NOON)
+"""
+
+
+def test_every_frame_is_there_once_when_the_process_was_killed_and_all_is_sent_again(
+    server_url: str, client: Client, wait_until: Callable[..., None]
+) -> None:
+    count = 2_000
+    command = [sys.executable, "-c", _SENDER, server_url, str(count)]
+    with subprocess.Popen(command) as killed:
+        wait_until(lambda: client.xlen(frames_key("cam-1")) >= 100)
+        killed.kill()
+    sent_count = client.xlen(frames_key("cam-1"))
+
+    subprocess.run(command, check=True)
+
+    assert sent_count < count
+    assert in_flight(client, "cam-1").sequence_numbers == set(range(1, count + 1))
+    assert client.xlen(frames_key("cam-1")) == count
