@@ -2,14 +2,39 @@
 
 from fastapi import APIRouter, FastAPI
 
-from inspection.api import frames, problems
+from inspection.api import (
+    accounts,
+    alerts,
+    channels,
+    checkpoints,
+    dead_letters,
+    deliveries,
+    frames,
+    health,
+    problems,
+    references,
+    rules,
+    shelves,
+)
 from inspection.api.installation import Installation
 
 #: Where the interface is.
 PREFIX = "/api/v1"
 
 #: One a noun; their paths follow `PREFIX`.
-ROUTERS: tuple[APIRouter, ...] = (frames.router,)
+ROUTERS: tuple[APIRouter, ...] = (
+    frames.router,
+    alerts.router,
+    shelves.router,
+    rules.router,
+    channels.router,
+    deliveries.router,
+    references.router,
+    checkpoints.router,
+    dead_letters.router,
+    accounts.router,
+    health.router,
+)
 
 
 def create_app(installation: Installation) -> FastAPI:

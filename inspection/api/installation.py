@@ -11,6 +11,7 @@ from typing import Annotated, Final
 from fastapi import Depends, Request
 
 from inspection.api.gate import Gate
+from inspection.api.trial import Trial
 from inspection.api.waiting import Waiting
 from inspection.errors import UnavailableError
 from inspection.model.picture import PIXELS_LIMIT_COUNT
@@ -46,8 +47,10 @@ class Installation:
     host: str = ""
     #: Whether `inspection serve` brings the replicas, and no Ray cluster.
     is_local_ray: bool = True
-    #: Hosts that are not on the public internet and yet may be posted to.
-    webhook_hosts: tuple[str, ...] = ()
+    #: Tries channels out; None: nobody can.
+    trial: Trial | None = None
+    #: Name or folder of the checkpoint that replicas are to use; None: not known here.
+    checkpoint: str | None = None
     #: Everybody who waits for a frame he has pushed.
     waiting: Waiting = field(default_factory=Waiting)
     #: Held while a picture comes in, which is kept in memory.
