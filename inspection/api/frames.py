@@ -19,7 +19,7 @@ from inspection.api.text import Label, Name
 from inspection.domain.access import Permission, Principal
 from inspection.domain.frame import LAST_SEQUENCE_NUMBER, Content, FrameIdentity
 from inspection.domain.inspection import Verdict
-from inspection.errors import NotFoundError
+from inspection.errors import ForbiddenError, NotFoundError
 from inspection.store import ledger
 from inspection.store.outcomes import FrameOutcome, outcome
 from inspection.stream import backlog
@@ -132,9 +132,11 @@ async def push_frame(  # noqa: PLR0913 - parts of one request
     ] = None,
 ) -> FrameView:
     """Push one encoded picture of a camera of kind `push`."""
+    if not caller.may_push(camera):
+        raise ForbiddenError(f"{caller.name} may not push frames of camera {camera!r}")
     named = upload.media_type(request)
     async with given.uploads:
-        picture = await upload.body_of(request, limit_bytes=given.entry_limit_bytes)
+        picture = await upload.body_of(request, limit_bytes=given.body_limit_bytes)
         kind = await run_in_threadpool(
             upload.checked, picture, named, limit_px=given.picture_limit_px
         )

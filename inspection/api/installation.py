@@ -11,11 +11,13 @@ from typing import Annotated, Final
 from fastapi import Depends, Request
 
 from inspection.api.gate import Gate
+from inspection.api.throttle import Throttle
 from inspection.api.trial import Trial
 from inspection.api.waiting import Waiting
 from inspection.errors import UnavailableError
 from inspection.model.picture import PIXELS_LIMIT_COUNT
 from inspection.store.database import Database
+from inspection.store.passwords import Passwords
 from inspection.store.pictures import PictureStore
 from inspection.stream.codec import ENTRY_LIMIT_BYTES
 from inspection.stream.connection import Client
@@ -36,12 +38,19 @@ class Installation:
     clock: Callable[[], datetime]
     #: Of the streams' server, for pushed frames, accounts and dead letters; None: none is known.
     redis_url: str | None = None
-    #: A client of it; None: none is known.
+    #: A client of it.
     streams: Client | None = None
+    #: Largest body that is a picture.
+    body_limit_bytes: int = ENTRY_LIMIT_BYTES
+    #: Makes the figures in Prometheus's format; None: there are none.
+    metrics: Callable[[], bytes] | None = None
+    #: Hashes a few passwords at a time: one for all requests.
+    passwords: Passwords = field(default_factory=Passwords)
+    #: Slows guessing of passwords down: one for all requests.
+    throttle: Throttle = field(default_factory=Throttle)
     #: Journals of the cameras that are captured on this machine.
     journal_dir: Path = Path("journals")
-    #: Bytes an encoded picture may have, and pixels it may claim.
-    entry_limit_bytes: int = ENTRY_LIMIT_BYTES
+    #: Pixels a picture may claim.
     picture_limit_px: int = PIXELS_LIMIT_COUNT
     #: Name of this machine.
     host: str = ""

@@ -55,7 +55,7 @@ async def body_of(request: Request, *, limit_bytes: int) -> bytes:
     """
     too_large = HTTPException(
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-        f"the picture has more than {limit_bytes} bytes; the limit is INSPECTION_ENTRY_LIMIT_MB",
+        f"the picture has more than {limit_bytes} bytes; INSPECTION_ENTRY_LIMIT_MB sets the limit",
     )
     said = request.headers.get("Content-Length", "")
     if said.isdecimal() and int(said) > limit_bytes:

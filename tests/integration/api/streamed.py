@@ -1,44 +1,30 @@
 """The interface on a real stream: a line whose camera `gateway` is pushed, and its inspector."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from fastapi import Request
 from fastapi.testclient import TestClient
 
 from inspection.api.app import create_app
 from inspection.api.installation import Installation
-from inspection.domain.access import PERMISSIONS, Principal, Role
 from inspection.domain.line import Camera
 from inspection.domain.site import Site
-from inspection.errors import UnauthenticatedError
 from inspection.serving import request as serving
 from inspection.serving.inspector import BLOCK_MS, Inspector
 from inspection.serving.recorder import Recorder
 from inspection.store import lines
 from inspection.store.database import Database
-from inspection.store.pictures import PictureStore
 from inspection.stream.connection import connect, connect_async
 from inspection.stream.consumer import Consumer
 from tests import factories
 
 CAMERA = "gateway"
 FRAMES = f"/api/v1/cameras/{CAMERA}/frames"
-
-
-class NamedGate:
-    """Takes role and name out of the request's `Authorization`."""
-
-    def principal(self, request: Request) -> Principal:
-        given = request.headers.get("Authorization", "").removeprefix("Bearer ")
-        role, _, name = given.partition(" ")
-        if role not in list(Role):
-            raise UnauthenticatedError
-        return Principal(name=name or f"the {role}", permissions=PERMISSIONS[Role(role)])
 
 
 def add_gateway(database: Database, **changes: Any) -> Camera:
@@ -55,27 +41,16 @@ def add_gateway(database: Database, **changes: Any) -> Camera:
 
 
 @contextmanager
-def streamed(
-    database: Database, redis_url: str, pictures: Path, clock: Callable[[], datetime]
-) -> Iterator[Installation]:
-    """Give an installation with an empty stream server."""
+def streamed(installation: Installation, redis_url: str, folder: Path) -> Iterator[Installation]:
+    """Give the installation an empty stream server."""
     with connect(redis_url) as streams:
         streams.flushall()
-        yield Installation(
-            database=database,
-            pictures=PictureStore(str(pictures)),
-            gate=NamedGate(),
-            clock=clock,
-            streams=streams,
-            journal_dir=pictures / "journals",
-            host="api-1",
-        )
+        yield replace(installation, streams=streams, journal_dir=folder / "journals", host="api-1")
 
 
 @contextmanager
-def asking(installation: Installation, role: Role | None = Role.ENGINEER) -> Iterator[TestClient]:
-    """Give a client that asks as a role; None asks as nobody."""
-    headers = {} if role is None else {"Authorization": f"Bearer {role.value}"}
+def asking(installation: Installation, headers: dict[str, str]) -> Iterator[TestClient]:
+    """Give a client of an installation that a test has changed."""
     app = create_app(installation)
     with TestClient(app, headers=headers, raise_server_exceptions=False) as client:
         yield client

@@ -18,17 +18,16 @@ from inspection.accounting import accounts
 from inspection.api.app import create_app
 from inspection.api.installation import Installation
 from inspection.api.waiting import Waiting
-from inspection.domain.access import Role
+from inspection.domain.access import Permission, Role
 from inspection.domain.ledger import Cause
 from inspection.domain.line import OverflowPolicy
 from inspection.store import ledger, tables
-from inspection.store.database import Database
 from inspection.stream.codec import frames_key
 from inspection.stream.connection import connect, connect_async
 from inspection.stream.consumer import Consumer
 from tests import factories, servers
-from tests.conftest import Clock
 from tests.factories import NOON
+from tests.integration.api.conftest import Client, KeyClient, KeyHeaders
 from tests.integration.api.streamed import (
     CAMERA,
     FRAMES,
@@ -44,17 +43,21 @@ JPEG = {"Content-Type": "image/jpeg"}
 
 @pytest.fixture
 def installation(
-    site_database: Database, redis_url: str, clock: Clock, tmp_path: Path
+    installation: Installation, redis_url: str, tmp_path: Path
 ) -> Iterator[Installation]:
-    add_gateway(site_database)
-    with streamed(site_database, redis_url, tmp_path, clock) as installation:
-        yield installation
+    add_gateway(installation.database)
+    with streamed(installation, redis_url, tmp_path) as streaming:
+        yield streaming
 
 
 @pytest.fixture
-def gateway(installation: Installation) -> Iterator[TestClient]:
-    with asking(installation) as client:
-        yield client
+def gateway(client: Client) -> TestClient:
+    return client(Role.ENGINEER)
+
+
+@pytest.fixture
+def headers(key_headers: KeyHeaders) -> dict[str, str]:
+    return JPEG | key_headers(Role.ENGINEER)
 
 
 def pushed(gateway: TestClient, picture: bytes | None = None, **query: str) -> httpx.Response:
@@ -77,10 +80,9 @@ def test_pushed_frame_has_a_number_and_an_address_where_it_is_found(gateway: Tes
 
 
 async def test_pushed_frame_waits_in_the_stream_as_a_captured_one_would(
-    installation: Installation, redis_url: str
+    gateway: TestClient, redis_url: str
 ) -> None:
-    with asking(installation) as gateway:
-        pushed(gateway, part_serial="S-1", captured_at="2026-03-02T13:00:00+02:00")
+    pushed(gateway, part_serial="S-1", captured_at="2026-03-02T13:00:00+02:00")
 
     async with connect_async(redis_url, block_ms=0) as client:
         consumer = Consumer(client, name="inspector-1", reclaim_idle_ms=0)
@@ -155,15 +157,21 @@ def test_key_that_came_with_another_frame_is_a_conflict(gateway: TestClient) -> 
 
 
 def test_key_of_one_caller_says_nothing_about_the_key_of_another(
-    installation: Installation, gateway: TestClient
+    installation: Installation, gateway: TestClient, key_client: KeyClient
 ) -> None:
     headers = JPEG | {"Idempotency-Key": "key-1"}
     gateway.post(FRAMES, content=factories.jpeg(), headers=headers)
-    other = headers | {"Authorization": "Bearer engineer somebody else"}
 
-    answer = gateway.post(FRAMES, content=factories.jpeg(grey=9), headers=other)
+    another = key_client(Permission.PUSH)
+    answer = another.post(FRAMES, content=factories.jpeg(grey=9), headers=headers)
 
     assert (answer.status_code, waiting_count(installation)) == (202, 2)
+
+
+def test_key_for_one_camera_pushes_no_frames_of_another(key_client: KeyClient) -> None:
+    key = key_client(Permission.PUSH, cameras=frozenset({"cam-1"}))
+
+    assert pushed(key).status_code == 403
 
 
 def png_bomb() -> bytes:
@@ -189,11 +197,15 @@ def png_bomb() -> bytes:
     ],
 )
 def test_picture_that_cannot_be_judged_is_refused_and_gets_no_number(
-    installation: Installation, picture: bytes, media_type: str, status: int
+    installation: Installation,
+    headers: dict[str, str],
+    picture: bytes,
+    media_type: str,
+    status: int,
 ) -> None:
-    limited = replace(installation, entry_limit_bytes=2**20)
+    limited = replace(installation, body_limit_bytes=2**20)
 
-    with asking(limited) as gateway:
+    with asking(limited, headers) as gateway:
         answer = gateway.post(FRAMES, content=picture, headers={"Content-Type": media_type})
 
     assert answer.status_code == status
@@ -201,12 +213,14 @@ def test_picture_that_cannot_be_judged_is_refused_and_gets_no_number(
     assert waiting_count(installation) == 0
 
 
-def test_body_without_a_length_is_bounded_too(installation: Installation) -> None:
-    limited = replace(installation, entry_limit_bytes=2**20)
+def test_body_without_a_length_is_bounded_too(
+    installation: Installation, headers: dict[str, str]
+) -> None:
+    limited = replace(installation, body_limit_bytes=2**20)
 
-    with asking(limited) as gateway:
+    with asking(limited, headers) as gateway:
         parts = (bytes(2**18) for _ in range(100))
-        answer = gateway.post(FRAMES, content=parts, headers=JPEG)
+        answer = gateway.post(FRAMES, content=parts)
 
     assert answer.status_code == 413
 
@@ -247,12 +261,13 @@ def test_unknown_camera_and_frame_are_not_found(gateway: TestClient) -> None:
     assert gateway.get(f"{FRAMES}/{2**70}").status_code == 422
 
 
-def test_viewer_may_look_and_not_push(installation: Installation) -> None:
-    with asking(installation) as engineer:
-        pushed(engineer)
-    with asking(installation, Role.VIEWER) as viewer:
-        assert viewer.get(f"{FRAMES}/1").status_code == 200
-        assert pushed(viewer).status_code == 403
+def test_viewer_may_look_and_not_push(gateway: TestClient, client: Client) -> None:
+    pushed(gateway)
+
+    viewer = client(Role.VIEWER)
+
+    assert viewer.get(f"{FRAMES}/1").status_code == 200
+    assert pushed(viewer).status_code == 403
 
 
 def overflow(installation: Installation, policy: OverflowPolicy) -> None:
@@ -290,10 +305,12 @@ def test_full_stream_that_drops_says_so_and_counts_the_drop(
     assert (found["state"], found["reason"]) == ("dropped", "drop_newest")
 
 
-def test_nothing_is_taken_while_the_stream_server_is_away(installation: Installation) -> None:
+def test_nothing_is_taken_while_the_stream_server_is_away(
+    installation: Installation, headers: dict[str, str]
+) -> None:
     with (
         connect(f"redis://127.0.0.1:{servers.free_port()}/0", retries=0) as nowhere,
-        asking(replace(installation, streams=nowhere)) as gateway,
+        asking(replace(installation, streams=nowhere), headers) as gateway,
     ):
         answer = pushed(gateway)
 
@@ -314,11 +331,11 @@ def test_frame_that_is_uninspected_says_why(
 
 
 async def test_gateway_that_waits_is_answered_with_the_verdict(
-    installation: Installation, redis_url: str
+    installation: Installation, redis_url: str, headers: dict[str, str]
 ) -> None:
     app = create_app(replace(installation, clock=now))
     transport = httpx.ASGITransport(app)
-    headers = JPEG | {"Prefer": "respond-async, wait=10", "Authorization": "Bearer engineer"}
+    headers |= {"Prefer": "respond-async, wait=10"}
 
     async with (
         inspecting(installation, redis_url, 0.25, 0.75),
@@ -338,9 +355,11 @@ async def test_gateway_that_waits_is_answered_with_the_verdict(
     assert took_s < 5
 
 
-async def test_many_gateways_wait_together(installation: Installation, redis_url: str) -> None:
+async def test_many_gateways_wait_together(
+    installation: Installation, redis_url: str, headers: dict[str, str]
+) -> None:
     app = create_app(replace(installation, clock=now))
-    headers = JPEG | {"Prefer": "wait=15", "Authorization": "Bearer engineer"}
+    headers |= {"Prefer": "wait=15"}
     count = 60
 
     async with (
@@ -373,9 +392,9 @@ def test_preference_nobody_can_read_is_not_applied(gateway: TestClient, prefer: 
 
 
 def test_nobody_waits_when_too_many_do_and_the_frame_is_taken_all_the_same(
-    installation: Installation,
+    installation: Installation, headers: dict[str, str]
 ) -> None:
-    with asking(replace(installation, waiting=Waiting(limit_count=0))) as gateway:
+    with asking(replace(installation, waiting=Waiting(limit_count=0)), headers) as gateway:
         answer = gateway.post(FRAMES, content=factories.jpeg(), headers=JPEG | {"Prefer": "wait=9"})
 
     assert answer.status_code == 202
