@@ -2,6 +2,7 @@
 
 from inspection.store import (
     alert_tables,
+    audit_tables,
     channel_tables,
     columns,
     evidence_tables,
@@ -17,6 +18,7 @@ TABLES = (
     ledger_tables,
     evidence_tables,
     score_tables,
+    audit_tables,
     alert_tables,
     channel_tables,
     health_tables,
