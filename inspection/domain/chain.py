@@ -97,11 +97,14 @@ class Link:
     mac: str = ""
 
     @property
+    def said(self) -> Any:
+        """What the statement holds."""
+        return json.loads(self.statement)
+
+    @property
     def next_key_id(self) -> str:
         """Id of the key that the next link is made with."""
-        if self.kind != LinkKind.KEY:
-            return self.key_id
-        return str(json.loads(self.statement)["next"])
+        return str(self.said["next"]) if self.kind == LinkKind.KEY else self.key_id
 
     def mac_after(self, former: str, secret: bytes) -> str:
         """Return the MAC that this link has after the one with the MAC `former`."""
@@ -147,7 +150,7 @@ def canonical(value: Any) -> str:
     Raises:
         TypeError: it holds something that JSON has no word for.
     """
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), default=_text)
+    return _ENCODER.encode(value)
 
 
 def moment_text(moment: datetime) -> str:
@@ -159,3 +162,6 @@ def _text(value: object) -> str:
     if isinstance(value, datetime):
         return moment_text(value)
     raise TypeError(f"{value!r} cannot be written as JSON")
+
+
+_ENCODER: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=_text)

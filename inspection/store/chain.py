@@ -74,7 +74,7 @@ def seal(connection: Connection, keys: AuditKeys) -> Head | None:
             return None
         if any(_is_late(connection, one) for one in notes):
             return None
-        said = _said(connection, notes if last is not None else _beginning(connection, notes))
+        said = _said(connection, _due(connection, notes, has_begun=last is not None))
         if not said:
             return None
         rows = list(_links(said, last, key_id, secret))
@@ -97,10 +97,17 @@ def newest(connection: Connection, kind: LinkKind | None = None) -> Link | None:
 
 def head(connection: Connection) -> Head | None:
     """Return the end of the chain; None when it has not begun."""
-    last = newest(connection)
-    if last is None:
-        return None
-    return Head(number=last.number, mac=last.mac, key_id=last.next_key_id, sealed_at=last.sealed_at)
+    return _head_of(newest(connection))
+
+
+def lasting_head(connection: Connection) -> Head | None:
+    """Return the newest link that no power failure can undo; None when there is none.
+
+    Links of removals are added by `Database.write_soon`, all others wait for the disk.
+    """
+    kinds = [kind for kind in LinkKind if kind is not LinkKind.REMOVAL]
+    found = [link for kind in kinds if (link := newest(connection, kind)) is not None]
+    return _head_of(max(found, key=lambda link: link.number, default=None))
 
 
 def unsealed(connection: Connection) -> list[int]:
@@ -133,6 +140,12 @@ def change_text(row: Row[*tuple[Any, ...]]) -> str:
     return canonical({name: getattr(row, name) for name in names})
 
 
+def _head_of(link: Link | None) -> Head | None:
+    if link is None:
+        return None
+    return Head(number=link.number, mac=link.mac, key_id=link.next_key_id, sealed_at=link.sealed_at)
+
+
 def _is_late(connection: Connection, one: Note) -> bool:
     if one.follows is None:
         return False
@@ -140,7 +153,11 @@ def _is_late(connection: Connection, one: Note) -> bool:
     return one.follows != (0 if last is None else last.number)
 
 
-def _beginning(connection: Connection, notes: Sequence[Note]) -> list[Note]:
+def _due(connection: Connection, notes: Sequence[Note], *, has_begun: bool) -> list[Note]:
+    """Return what is to be linked: before it, where the chain begins, all that is there."""
+    others = [one for one in notes if one.kind is not LinkKind.BEGIN]
+    if has_begun:
+        return others
     own = {one.change_id for one in notes}
     ids = unsealed(connection)
     rows_up_to = connection.scalar(select(func.max(tables.ledger.c.id)))
@@ -152,7 +169,7 @@ def _beginning(connection: Connection, notes: Sequence[Note]) -> list[Note]:
     return [
         Note(kind=LinkKind.BEGIN, at=at, statement=canonical(said)),
         *(Note(kind=LinkKind.CHANGE, at=at, change_id=each) for each in ids),
-        *(one for one in notes if one.kind not in (LinkKind.CHANGE, LinkKind.BEGIN)),
+        *(one for one in others if one.kind is not LinkKind.CHANGE),
     ]
 
 
