@@ -86,6 +86,22 @@ def seal(connection: Connection, keys: AuditKeys) -> Head | None:
     return None
 
 
+def change_key(connection: Connection, keys: AuditKeys, *, at: datetime) -> bool:
+    """Have the links that follow made with the newest key; False when they are already.
+
+    Args:
+        connection: of a `Database.write`.
+        keys: the newest one, and those before it.
+        at: now.
+    """
+    last = newest(connection)
+    if last is None or last.next_key_id == keys.newest:
+        return False
+    said = canonical({"next": keys.newest})
+    note(connection, Note(kind=LinkKind.KEY, at=at, statement=said))
+    return True
+
+
 def newest(connection: Connection, kind: LinkKind | None = None) -> Link | None:
     """Return the last link, or the last one of a kind; None when there is none."""
     statement = select(audit_links).order_by(audit_links.c.number.desc()).limit(1)

@@ -16,6 +16,7 @@ from inspection.store.digests import ABSENT, PICTURE, Parts, Source, SourceRow
 #: A table, the id of one of its rows, and what is wrong with it.
 Fault = tuple[str, int, str]
 _LEDGER: Final = tables.ledger.name
+_LOWEST_ID: Final = -(2**63)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +94,8 @@ class Digest:
         return cls(
             source=source,
             number=number,
-            after=said["after"],
+            # The first one covers whatever comes before it, too.
+            after=said["after"] or _LOWEST_ID,
             up_to=said["up_to"],
             key_id=said["key"],
             seen=said["seen"],

@@ -182,7 +182,7 @@ class Verifier:
         up_to = 0
         for number, statement, marks in self._digests(source.kind):
             one = Digest.of(source, number, statement, marks)
-            if one.after != up_to:
+            if statement["after"] != up_to:
                 self._found.add("audit_links", number, "does not follow the digest before it")
             up_to = one.up_to
             self._check_digest(one)
