@@ -23,7 +23,7 @@ from sqlalchemy import (
 
 from inspection.domain.evidence import Amount, Gone, KeepClass
 from inspection.domain.ledger import Outcome
-from inspection.store import accounts, evidence, removals, tables
+from inspection.store import accounts, departures, evidence, removals, tables
 
 _Row = Row[*tuple[Any, ...]]
 
@@ -110,7 +110,7 @@ def remove_rows(connection: Connection, ask: Ask) -> Removed:
 
     1. Choose the rows, up to the first that is too young.
     2. Lock their cameras, as whoever records frames of them does.
-    3. Have the rows counted as removed, so that the cameras' accounts still add up.
+    3. Have it sealed that they go, and counted, so that the cameras' accounts still add up.
     4. Note the files of their pictures, remove the rows, and last change the counters.
 
     Args:
@@ -133,6 +133,7 @@ def remove_rows(connection: Connection, ask: Ask) -> Removed:
     is_chosen = ledger.id.between(chosen[0].id, chosen[-1].id)
     # Another keeper may have removed some while this one waited for the cameras.
     present = connection.scalars(select(ledger.id).where(is_chosen).order_by(ledger.id)).all()
+    departures.announce(connection, is_chosen, at=ask.at)
     accounts.note_removed(connection, present)
     taken = evidence.amounts(connection, is_chosen)
     removals.note_of(connection, is_chosen, at=ask.at)
