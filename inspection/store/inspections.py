@@ -111,7 +111,7 @@ def history(connection: Connection, query: HistoryQuery) -> list[HistoryRow]:
     # planner may begin with those and sort the whole history.
     ids = select(row.ledger_id).where(*_conditions(connection, query))
     if not (query.station is query.part_serial is query.lot is None):
-        ids = ids.join(tables.ledger, tables.ledger.c.id == row.ledger_id)
+        ids = ids.join(tables.ledger, tables.is_of_ledger(tables.inspections))
     shown = ids.order_by(*newest_first).limit(query.limit).subquery()
     statement = _selected().join(shown, shown.c.ledger_id == row.ledger_id).order_by(*newest_first)
     return [_history_row(row) for row in connection.execute(statement)]
@@ -183,7 +183,7 @@ def latency_summary(
     recorded_at = tables.ledger.c.recorded_at
     span = (
         select(func.min(recorded_at).label("first_at"), func.max(recorded_at).label("last_at"))
-        .join(tables.inspections, tables.inspections.c.ledger_id == tables.ledger.c.id)
+        .join(tables.inspections, tables.is_of_ledger(tables.inspections))
         .where(*_of(connection, line=line, from_at=from_at))
     )
     first_at, last_at = connection.execute(span).one()
@@ -283,7 +283,7 @@ def _selected() -> Select[*tuple[Any, ...]]:
             tables.lines.c.name.label("line"),
             tables.thresholds.c.version.label("threshold_version"),
         )
-        .join(tables.ledger, ledger.id == row.ledger_id)
+        .join(tables.ledger, tables.is_of_ledger(tables.inspections))
         .join(tables.cameras, tables.cameras.c.id == row.camera_id)
         .join(tables.stations, tables.stations.c.id == ledger.station_id)
         .join(tables.lines, tables.lines.c.id == row.line_id)
