@@ -123,7 +123,9 @@ def drop_empty(connection: Connection, week: Week) -> bool:
 
 def _missing(connection: Connection, weeks: Collection[Week]) -> list[Week]:
     asked = [week.of_table(ledger) for week in weeks]
-    statement = text("SELECT name FROM unnest(:names) name WHERE to_regclass(name) IS NULL")
+    statement = text(
+        "SELECT name FROM unnest(CAST(:names AS text[])) name WHERE to_regclass(name) IS NULL"
+    )
     missing = set(connection.scalars(statement, {"names": asked}))
     return [week for week in weeks if week.of_table(ledger) in missing]
 
