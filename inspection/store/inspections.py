@@ -168,7 +168,7 @@ def latency_summary(
     recorded_at = tables.ledger.c.recorded_at
     span = (
         select(func.min(recorded_at).label("first_at"), func.max(recorded_at).label("last_at"))
-        .join(tables.inspections, tables.inspections.c.ledger_id == tables.ledger.c.id)
+        .join(tables.inspections, tables.is_of_ledger(tables.inspections))
         .where(*_of(connection, line=line, from_at=from_at))
     )
     first_at, last_at = connection.execute(span).one()
@@ -227,11 +227,7 @@ def selected() -> Select[*tuple[Any, ...]]:
             tables.lines.c.name.label("line"),
             tables.thresholds.c.version.label("threshold_version"),
         )
-        .join(
-            tables.ledger,
-            # The time says in which partition it is.
-            and_(ledger.id == row.ledger_id, ledger.captured_at == row.captured_at),
-        )
+        .join(tables.ledger, tables.is_of_ledger(tables.inspections))
         .join(tables.cameras, tables.cameras.c.id == row.camera_id)
         .join(tables.stations, tables.stations.c.id == ledger.station_id)
         .join(tables.lines, tables.lines.c.id == row.line_id)
