@@ -162,33 +162,6 @@ def reclass(connection: Connection, ledger_ids: Sequence[int], keep_class: KeepC
     _count(connection, changes, {})
 
 
-def amounts(connection: Connection, is_chosen: ColumnElement[bool]) -> dict[Key, Amount]:
-    """Return what is kept of the rows of the ledger for which `is_chosen` holds."""
-    ledger, maps = tables.ledger.c, tables.maps.c
-    statement = (
-        select(
-            ledger.camera_id,
-            ledger.keep_class,
-            func.count(ledger.picture_sha256).label("picture_count"),
-            func.coalesce(func.sum(ledger.picture_size_bytes), 0).label("picture_bytes"),
-            func.count(maps.ledger_id).label("map_count"),
-            func.coalesce(func.sum(map_bytes()), 0).label("map_bytes"),
-        )
-        .outerjoin(tables.maps, maps.ledger_id == ledger.id)
-        .where(is_chosen, ledger.keep_class.is_not(None))
-        .group_by(ledger.camera_id, ledger.keep_class)
-    )
-    return {
-        (row.camera_id, KeepClass(row.keep_class)): Amount(
-            picture_count=row.picture_count,
-            picture_bytes=int(row.picture_bytes),
-            map_count=row.map_count,
-            map_bytes=int(row.map_bytes),
-        )
-        for row in connection.execute(statement)
-    }
-
-
 def amount_of(picture_bytes: int | None, map_bytes: int | None) -> Amount:
     """Return a row's evidence; None: it has no picture, or no map."""
     return Amount(
