@@ -9,6 +9,7 @@ import typer
 from inspection.cli import (
     alert,
     api,
+    bench,
     capture,
     channel,
     checkpoint,
@@ -52,6 +53,7 @@ app.add_typer(deadletter.app, name="deadletter")
 app.add_typer(checkpoint.app, name="checkpoint")
 app.add_typer(reference.app, name="reference")
 app.add_typer(health.app, name="health")
+app.add_typer(bench.app, name="bench")
 
 
 def main() -> None:
