@@ -149,24 +149,17 @@ class Settings(BaseModel):
         description="Free space on the disk of the pictures that they never use, in GB",
     )
     oidc_issuer: str | None = Field(
-        default=None,
-        description="Address of the OpenID Connect provider where users may sign in; unset: none",
+        default=None, description="OpenID Connect provider where users may sign in; unset: none"
     )
-    oidc_client_id: str | None = Field(
-        default=None, description="What the provider calls this program"
-    )
-    oidc_client_secret: str | None = Field(
-        default=None, repr=False, description="What this program shows the provider"
-    )
+    oidc_client_id: str | None = Field(default=None, description="What it calls this program")
+    oidc_client_secret: str | None = Field(default=None, description="What it knows us by")
     oidc_role_claim: str = Field(
-        default="groups",
-        min_length=1,
-        description="Claim that says what a user is; dots lead into it, `realm_access.roles`",
+        default="groups", description="Claim with what a user is; dots lead into it"
     )
     oidc_roles: str | None = Field(
         default=None,
-        description="Role of each value of that claim, `plant-admins=administrator,*=viewer`; who "
-        "has none may not sign in",
+        description="Role of each value of it, `plant-admins=administrator,*=viewer`; others may "
+        "not sign in",
     )
     log_format: Literal["console", "json"] = Field(
         default="console", description="Log records for people (`console`) or machines (`json`)"
