@@ -7,6 +7,7 @@ import pytest
 
 from inspection.errors import UnavailableError
 from inspection.store.passwords import Passwords
+from tests import servers
 
 WORDS = "seven herons on a crane"
 
@@ -50,17 +51,15 @@ def test_more_than_may_wait_are_sent_away() -> None:
     passwords = quick(at_once=1, waiting=1)
     is_inside, may_leave = threading.Event(), threading.Event()
 
-    def stay() -> None:
-        with passwords._turn():
-            is_inside.set()
-            may_leave.wait(10)
+    def stay() -> bool:
+        is_inside.set()
+        return may_leave.wait(10)
 
     with ThreadPoolExecutor(2) as pool:
-        first = pool.submit(stay)
+        first = pool.submit(passwords._in_turn, stay)
         is_inside.wait(10)
         second = pool.submit(passwords.hashed, WORDS)
-        while passwords._places._value:  # type: ignore[attr-defined]
-            assert not second.done()
+        servers.wait_until(lambda: passwords._workers._work_queue.qsize() == 1, 10)
         with pytest.raises(UnavailableError, match="too many"):
             passwords.hashed(WORDS)
         may_leave.set()
