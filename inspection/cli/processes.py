@@ -17,10 +17,9 @@ import psutil
 import typer
 
 from inspection.cli import context, orphans, weights
-from inspection.cli.cluster import prepare_ray
 from inspection.cli.heartbeat import beating
 from inspection.errors import UnavailableError
-from inspection.settings import Settings
+from inspection.settings import Settings, prepare_ray
 from inspection.store.database import Database
 from inspection.stream.connection import connect
 from inspection.telemetry import logger

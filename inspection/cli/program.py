@@ -11,13 +11,12 @@ import redis
 from inspection.accounting import accounts, total
 from inspection.cli import api, context, output, weights
 from inspection.cli.audit_key import audit_keys
-from inspection.cli.cluster import prepare_ray
 from inspection.cli.site_file import SiteFile, create_missing
 from inspection.cli.supervisor import Part, Supervisor
 from inspection.domain.health import CaptureState
 from inspection.domain.ledger import Account
 from inspection.errors import UnavailableError
-from inspection.settings import Settings, child_environment
+from inspection.settings import Settings, child_environment, prepare_ray
 from inspection.store import lines
 from inspection.store.database import Database
 from inspection.stream.connection import connect

@@ -8,12 +8,12 @@ import typer
 from sqlalchemy import Connection
 
 from inspection.cli import context, good_parts, output
-from inspection.cli.cluster import prepare_ray
 from inspection.cli.heartbeat import beating
 from inspection.cli.processes import Lifeline, ray_address
 from inspection.domain.recipe import recipe_in_force
 from inspection.domain.reference import LineReference, ReferencePlace
 from inspection.errors import ConfigurationError, NotFoundError
+from inspection.settings import prepare_ray
 from inspection.store import lines, recipes, references
 from inspection.telemetry import logger
 
