@@ -1,5 +1,6 @@
 """`inspection line`: what stands on the floor and what it is making."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,7 +11,7 @@ from inspection.cli.calibrate import calibrate
 from inspection.cli.duration import end_of
 from inspection.cli.site_file import create_missing, read_site_file
 from inspection.domain.calibration import Promise
-from inspection.domain.line import Camera, Line, Threshold
+from inspection.domain.line import Camera, Line, PicturePolicy, Threshold
 from inspection.domain.recipe import LineRecipe, Recipe
 from inspection.errors import ConfigurationError
 from inspection.store import calibrations, lines, recipes, shelves, thresholds
@@ -88,6 +89,51 @@ def make(line: str, product: str) -> None:
     settings = context.begin("line")
     with context.opened_database(settings) as database, database.write() as connection:
         lines.make(connection, line, product, at=context.clock(), by=output.person())
+
+
+@app.command()
+def change(
+    line: str,
+    *,
+    pictures: Annotated[
+        PicturePolicy | None, typer.Option(help="whose pictures are kept beside the database")
+    ] = None,
+    sample_rate: Annotated[
+        float | None, typer.Option(min=0, max=1, help="share of OK frames whose picture is kept")
+    ] = None,
+    learn: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=1_000,
+            help="first frames of each product and station that a reference is learnt from",
+        ),
+    ] = None,
+) -> None:
+    """Change which pictures a line keeps and how much it learns; what is left out stays.
+
+    Example: inspection line change washers --pictures all --learn 64
+    """
+    given = {"pictures": pictures, "sample_rate": sample_rate, "learn_count": learn}
+    wanted: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
+    if not wanted:
+        raise ConfigurationError("name what to change: --pictures, --sample-rate or --learn")
+    settings = context.begin("line")
+    with context.opened_database(settings) as database, database.write() as connection:
+        before = lines.lock_line(connection, line)
+        after = replace(before, **wanted)
+        lines.change_line(connection, before, after, at=context.clock(), by=output.person())
+
+
+@app.command()
+def remove(line: str) -> None:
+    """Remove a line that has no cameras, thresholds, recipes, alerts and history.
+
+    Example: inspection line remove trial
+    """
+    settings = context.begin("line")
+    with context.opened_database(settings) as database, database.write() as connection:
+        lines.remove_line(connection, line, at=context.clock(), by=output.person())
 
 
 @app.command()
