@@ -22,7 +22,7 @@ from inspection.errors import ConfigurationError
 PREFIX = "INSPECTION_"
 
 #: Settings that may be given as a file.
-SECRETS = ("redis_url", "database_url", "audit_key")
+SECRETS = ("redis_url", "database_url", "audit_key", "oidc_client_secret")
 
 
 class Settings(BaseModel):
@@ -147,6 +147,26 @@ class Settings(BaseModel):
         ge=0,
         le=100_000,
         description="Free space on the disk of the pictures that they never use, in GB",
+    )
+    oidc_issuer: str | None = Field(
+        default=None,
+        description="Address of the OpenID Connect provider where users may sign in; unset: none",
+    )
+    oidc_client_id: str | None = Field(
+        default=None, description="What the provider calls this program"
+    )
+    oidc_client_secret: str | None = Field(
+        default=None, repr=False, description="What this program shows the provider"
+    )
+    oidc_role_claim: str = Field(
+        default="groups",
+        min_length=1,
+        description="Claim that says what a user is; dots lead into it, `realm_access.roles`",
+    )
+    oidc_roles: str | None = Field(
+        default=None,
+        description="Role of each value of that claim, `plant-admins=administrator,*=viewer`; who "
+        "has none may not sign in",
     )
     log_format: Literal["console", "json"] = Field(
         default="console", description="Log records for people (`console`) or machines (`json`)"
