@@ -11,6 +11,7 @@ from typing import Annotated, Final
 from fastapi import Depends, Request
 
 from inspection.api.gate import Gate
+from inspection.api.news import Newsroom
 from inspection.api.throttle import Throttle
 from inspection.api.trial import Trial
 from inspection.api.waiting import Waiting
@@ -44,6 +45,8 @@ class Installation:
     body_limit_bytes: int = ENTRY_LIMIT_BYTES
     #: Makes the figures in Prometheus's format; None: there are none.
     metrics: Callable[[], bytes] | None = None
+    #: Tells open event streams what happens.
+    news: Newsroom = field(init=False)
     #: Hashes a few passwords at a time: one for all requests.
     passwords: Passwords = field(default_factory=Passwords)
     #: Slows guessing of passwords down: one for all requests.
@@ -84,6 +87,10 @@ class Installation:
             UnavailableError: no server of streams is known.
         """
         return Pusher(client=self.stream_client, host=self.host)
+
+    def __post_init__(self) -> None:
+        """Make what all requests share."""
+        object.__setattr__(self, "news", Newsroom(self.database, clock=self.clock))
 
 
 def _installation(request: Request) -> Installation:
