@@ -30,12 +30,16 @@ from schemathesis.specs.openapi.checks import (
 from inspection.api.app import PREFIX, create_app
 from inspection.api.gate import Doorkeeper
 from inspection.api.installation import Installation
+from inspection.cli.trial import ChannelTrial
 from inspection.domain.access import Permission
+from inspection.domain.channel import Channel
 from inspection.domain.inspection import Verdict
 from inspection.domain.recipe import Recipe
+from inspection.errors import DeliveryError
 from inspection.store import ledger, lines, recipes, thresholds
 from inspection.store.database import Database
 from inspection.store.pictures import PictureStore
+from inspection.stream.connection import connect
 from tests import factories
 from tests.factories import NOON
 from tests.integration.api.conftest import QUICK, add_key
@@ -93,14 +97,21 @@ def operations() -> list[str]:
     )
 
 
+class Deaf(ChannelTrial):
+    """Tries nothing out in the world: what schemathesis thinks up may be there."""
+
+    def send(self, channel: Channel) -> None:
+        raise DeliveryError(f"channel {channel.name} is deaf", is_permanent=True)
+
+
 @pytest.fixture(scope="module")
 def installation(
-    migrated_sqlite: Path, tmp_path_factory: pytest.TempPathFactory
+    migrated_sqlite: Path, redis_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Installation]:
     folder = tmp_path_factory.mktemp("schema")
     file = folder / "inspection.sqlite"
     file.write_bytes(migrated_sqlite.read_bytes())
-    with closing(Database.open(f"sqlite:///{file}")) as database:
+    with closing(Database.open(f"sqlite:///{file}")) as database, connect(redis_url) as streams:
         _fill(database)
         yield Installation(
             database=database,
@@ -108,6 +119,10 @@ def installation(
             gate=Doorkeeper(database, lambda: NOON),
             clock=lambda: NOON,
             passwords=QUICK,
+            redis_url=redis_url,
+            streams=streams,
+            trial=Deaf(),
+            journal_dir=folder / "journals",
         )
 
 
