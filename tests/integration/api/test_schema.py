@@ -45,7 +45,7 @@ from tests.factories import NOON
 from tests.integration.api.conftest import QUICK, add_key
 
 #: Examples of each operation; those of CI are always the same.
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "8"))
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "6"))
 IS_FUZZING = "FUZZ_EXAMPLES" in os.environ
 
 CHECKS = [
