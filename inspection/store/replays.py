@@ -173,7 +173,9 @@ class _Watched:
             place = func.row_number().over(order_by=order)
             return statement.add_columns(place.label("place"))
         if not self._takes_all:
-            statement = statement.where(or_(row.verdict == Verdict.NG.value, anew == Verdict.NG.value))
+            statement = statement.where(
+                or_(row.verdict == Verdict.NG.value, anew == Verdict.NG.value)
+            )
         return statement.order_by(*order)
 
 
