@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from inspection.cli import context, output, rule, shelf, threshold_format
+from inspection.cli import context, output, rule, shelf
 from inspection.cli.calibrate import calibrate
 from inspection.cli.duration import end_of
 from inspection.cli.site_file import create_missing, read_site_file
@@ -14,6 +14,7 @@ from inspection.domain.recipe import LineRecipe, Recipe
 from inspection.errors import ConfigurationError
 from inspection.store import lines, recipes, shelves, threshold_list, thresholds
 from inspection.store.shelves import Silence
+from inspection.threshold_report import row_of
 
 app = typer.Typer(help="Lines, their cameras, and what they are making.", no_args_is_help=True)
 app.command()(calibrate)
@@ -71,7 +72,7 @@ def show(line: str, *, as_json: AsJson = False) -> None:
         shelved = shelves.list_shelves(connection, context.clock(), line)
     shown = _described(found, cameras) | {
         "shelved": [shelf.row_of(each) for each in shelved],
-        "thresholds": [threshold_format.row_of(limit) for limit in limits],
+        "thresholds": [row_of(limit) for limit in limits],
         "recipes": [_told(recipe) for recipe in told],
     }
     output.show_object(shown, as_json=as_json)

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from inspection.cli import context, output
-from inspection.cli.threshold_format import row_of, short_row_of
+from inspection.threshold_report import row_of, short_row_of
 from inspection.cli.what_if import what_if
 from inspection.domain.line import Scope, Threshold
 from inspection.store import threshold_list, thresholds

@@ -7,7 +7,7 @@ import typer
 
 from inspection.cli import context, output
 from inspection.cli.duration import end_of
-from inspection.cli.threshold_format import answer_of, examples_of, replay_of
+from inspection.threshold_report import answer_of, examples_of, replay_of
 from inspection.domain.line import Scope, Threshold
 from inspection.domain.what_if import Limit, Question
 from inspection.errors import ConfigurationError

@@ -1,4 +1,7 @@
-"""Thresholds and answers of what-if questions as commands print them."""
+"""Thresholds and answers of what-if questions, in keys and values.
+
+This is what commands print and what the interface sends.
+"""
 
 from collections.abc import Sequence
 from typing import Any
