@@ -9,11 +9,12 @@ import secrets
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import timedelta
+from ipaddress import ip_network
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from inspection.domain.evidence import Limits
 from inspection.errors import ConfigurationError
@@ -101,6 +102,23 @@ class Settings(BaseModel):
         description="Where the alerter serves /metrics for Prometheus, `127.0.0.1:9464`; "
         "unset: nowhere",
     )
+    api_address: str | None = Field(
+        default=None,
+        pattern=r"^(\[[0-9A-Fa-f:.]+\]|[^\s:\[\]]+):\d{1,5}$",
+        description="Where `inspection api` listens, `0.0.0.0:8443`; unset: 127.0.0.1:8080, and "
+        "for `up` and `demo` a free port where that one is taken",
+    )
+    api_certificate: Path | None = Field(
+        default=None, description="PEM file of the interface's TLS certificate; unset: no TLS"
+    )
+    api_certificate_key: Path | None = Field(
+        default=None, description="PEM file of its key; unset: it is in the certificate's file"
+    )
+    api_proxies: str | None = Field(
+        default=None,
+        description="Addresses or networks of proxies, with commas between them, whose "
+        "X-Forwarded-For and X-Forwarded-Proto are believed; unset: nobody's",
+    )
     keep_days: float = Field(
         default=365, ge=1, le=36_500, description="Days after which rows of inspections go"
     )
@@ -147,6 +165,20 @@ class Settings(BaseModel):
         """The hosts of `webhook_hosts`."""
         names = (name.strip() for name in (self.webhook_hosts or "").split(","))
         return tuple(name for name in names if name)
+
+    @property
+    def trusted_proxies(self) -> tuple[str, ...]:
+        """The addresses and networks of `api_proxies`."""
+        names = (name.strip() for name in (self.api_proxies or "").split(","))
+        return tuple(name for name in names if name)
+
+    @field_validator("api_proxies")
+    @classmethod
+    def _are_networks(cls, value: str | None) -> str | None:
+        for name in (value or "").split(","):
+            if name.strip():
+                ip_network(name.strip())
+        return value
 
     @property
     def limits(self) -> Limits:

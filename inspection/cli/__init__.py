@@ -8,6 +8,7 @@ import typer
 
 from inspection.cli import (
     alert,
+    api,
     capture,
     channel,
     checkpoint,
@@ -35,7 +36,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for part in (demo, up, processes, capture, retention, history, doctor, evaluate):
+for part in (demo, up, processes, capture, api, retention, history, doctor, evaluate):
     part.add_to(app)
 app.add_typer(train.app, name="train")
 app.add_typer(lines.app, name="line")
