@@ -15,7 +15,9 @@ from inspection.api import (
     recipes,
     sessions,
     stations,
+    thresholds,
     users,
+    what_if,
 )
 from inspection.api.body_limit import BodyLimit
 from inspection.api.document import Described
@@ -40,6 +42,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     cameras.router,
     products.router,
     recipes.router,
+    thresholds.router,
+    what_if.router,
     events.router,
 )
 

@@ -7,7 +7,6 @@ import typer
 
 from inspection.cli import context, output
 from inspection.cli.duration import end_of
-from inspection.threshold_report import answer_of, examples_of, replay_of
 from inspection.domain.line import Scope, Threshold
 from inspection.domain.what_if import Limit, Question
 from inspection.errors import ConfigurationError
@@ -17,6 +16,7 @@ from inspection.store.replays import Progress, Replayed
 from inspection.store.rollbacks import Rollback, former, roll_back
 from inspection.store.thresholds import NewThreshold, add_version, scope_name
 from inspection.store.what_if_examples import examples
+from inspection.threshold_report import answer_of, examples_of, replay_of
 
 
 def what_if(  # noqa: PLR0913  (every argument is an option of the command)
