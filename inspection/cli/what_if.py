@@ -1,7 +1,8 @@
 """`inspection threshold what-if`: what another threshold would have meant, and setting it."""
 
+import time
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -17,6 +18,9 @@ from inspection.store.rollbacks import Rollback, former, roll_back
 from inspection.store.thresholds import NewThreshold, add_version, scope_name
 from inspection.store.what_if_examples import examples
 from inspection.threshold_report import answer_of, examples_of, replay_of
+
+#: A replay that takes longer, in seconds, says how far it is.
+PATIENCE_S: Final = 2.0
 
 
 def what_if(  # noqa: PLR0913  (every argument is an option of the command)
@@ -112,14 +116,15 @@ def _limit(database: Database, scope: Scope, value: str | None, version: int | N
 
 
 def _replayed(database: Database, question: Question) -> Replayed:
-    tenths = 0
+    tenths, begun_s = 0, time.monotonic()
     for step in replays.replay(database, question):
         match step:
             case Replayed():
                 return step
             case Progress(share=share) if int(share * 10) > tenths:
                 tenths = int(share * 10)
-                output.say(f"{tenths * 10} % replayed")
+                if time.monotonic() - begun_s > PATIENCE_S:
+                    output.say(f"{tenths * 10} % replayed")
     raise AssertionError  # a replay ends with its result
 
 
