@@ -114,9 +114,7 @@ def test_threshold_what_if_says_what_would_flip_and_is_applied(
     assert "ng_to_ok 1" in for_people.out
 
 
-def test_threshold_history_list_and_rollback(
-    site_console: Console, site_database: Database
-) -> None:
+def test_threshold_history_list_and_rollback(site_console: Console) -> None:
     site_console.run("threshold", "set", "line-1", "0.6", "--reason", "new supplier")
     site_console.run("threshold", "set", "line-1", "0.7", "--camera", "cam-2")
 
