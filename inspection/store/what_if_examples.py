@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Row, select, union_all
 from inspection.domain.inspection import Verdict
 from inspection.domain.what_if import Move, Question
 from inspection.store.score_queries import Sources, sources_of, within
-from inspection.store.tables import cameras, inspections, ledger
+from inspection.store.tables import cameras, inspections, is_of_ledger, ledger
 
 #: Questions in one statement; SQLite takes 500.
 _AT_ONCE: Final = 100
@@ -96,7 +96,6 @@ def _shown(
     connection: Connection, question: Question, ledger_ids: Sequence[int], after: Verdict
 ) -> list[Example]:
     row = inspections.c
-    is_same = (ledger.c.id == row.ledger_id) & (ledger.c.captured_at == row.captured_at)
     statement = (
         select(
             row.ledger_id,
@@ -109,7 +108,7 @@ def _shown(
             ledger.c.sequence_number,
             ledger.c.picture_sha256,
         )
-        .join_from(inspections, ledger, is_same)
+        .join_from(inspections, ledger, is_of_ledger(inspections))
         .join(cameras, cameras.c.id == row.camera_id)
         .where(row.ledger_id.in_(ledger_ids), within(question.from_at, question.to_at))
     )

@@ -3,13 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-<<<<<<<< HEAD:migrations/versions/0015_effective_thresholds.py
-revision = "0015"
-down_revision = "0014"
-========
 revision = "0016"
 down_revision = "0015"
->>>>>>>> together6:migrations/versions/0016_effective_thresholds.py
 branch_labels = None
 depends_on = None
 
