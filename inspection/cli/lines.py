@@ -10,12 +10,12 @@ from inspection.cli import context, output, rule, shelf
 from inspection.cli.calibrate import calibrate
 from inspection.cli.duration import end_of
 from inspection.cli.site_file import create_missing, read_site_file
-from inspection.domain.calibration import Promise
-from inspection.domain.line import Camera, Line, PicturePolicy, Threshold
+from inspection.domain.line import Camera, Line, PicturePolicy
 from inspection.domain.recipe import LineRecipe, Recipe
 from inspection.errors import ConfigurationError
-from inspection.store import calibrations, lines, recipes, shelves, thresholds
+from inspection.store import lines, recipes, shelves, threshold_list, thresholds
 from inspection.store.shelves import Silence
+from inspection.threshold_report import row_of
 
 app = typer.Typer(help="Lines, their cameras, and what they are making.", no_args_is_help=True)
 app.command()(calibrate)
@@ -68,13 +68,12 @@ def show(line: str, *, as_json: AsJson = False) -> None:
     with context.opened_database(settings) as database, database.read() as connection:
         found = lines.get_line(connection, line)
         cameras = lines.list_cameras(connection, line=line)
-        in_force = thresholds.list_thresholds(connection, line=line)
-        promises = calibrations.promises(connection, [t.threshold_id for t in in_force])
+        limits = threshold_list.newest(connection, line=line)
         told = recipes.list_recipes(connection, line=line)
         shelved = shelves.list_shelves(connection, context.clock(), line)
     shown = _described(found, cameras) | {
         "shelved": [shelf.row_of(each) for each in shelved],
-        "thresholds": [_limit(t, promises.get(t.threshold_id)) for t in in_force],
+        "thresholds": [row_of(limit) for limit in limits],
         "recipes": [_told(recipe) for recipe in told],
     }
     output.show_object(shown, as_json=as_json)
@@ -218,31 +217,6 @@ def _told(recipe: LineRecipe) -> dict[str, Any]:
         "set_by": recipe.set_by,
         "reason": recipe.reason,
         "defects": list(recipe.recipe.defects),
-    }
-
-
-def _limit(threshold: Threshold, promise: Promise | None) -> dict[str, Any]:
-    return {
-        "scope": thresholds.scope_name(threshold.scope),
-        "version": threshold.version,
-        "value": threshold.value,
-        "set_at": threshold.set_at.isoformat(),
-        "set_by": threshold.set_by,
-        "reason": threshold.reason,
-        "checkpoint_hash": threshold.checkpoint_hash,
-        "reference_hash": threshold.reference_hash,
-        "promise": None if promise is None else _promised(promise),
-    }
-
-
-def _promised(promise: Promise) -> dict[str, Any]:
-    withdrawn_at = promise.withdrawn_at
-    return {
-        "false_reject_rate": promise.false_reject_rate,
-        "confidence": promise.confidence,
-        "good_count": promise.good_count,
-        "withdrawn_at": None if withdrawn_at is None else withdrawn_at.isoformat(),
-        "why": promise.withdrawn_why,
     }
 
 
