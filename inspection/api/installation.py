@@ -12,6 +12,7 @@ from fastapi import Depends, Request
 
 from inspection.api.gate import Gate
 from inspection.api.news import Newsroom
+from inspection.api.openid import OpenId
 from inspection.api.throttle import Throttle
 from inspection.api.trial import Trial
 from inspection.api.waiting import Waiting
@@ -51,6 +52,8 @@ class Installation:
     passwords: Passwords = field(default_factory=Passwords)
     #: Slows guessing of passwords down: one for all requests.
     throttle: Throttle = field(default_factory=Throttle)
+    #: Where users sign in who have no password here; None: nowhere.
+    openid: OpenId | None = None
     #: Journals of the cameras that are captured on this machine.
     journal_dir: Path = Path("journals")
     #: Pixels a picture may claim.
@@ -67,6 +70,10 @@ class Installation:
     waiting: Waiting = field(default_factory=Waiting)
     #: Held while a picture comes in, which is kept in memory.
     uploads: Semaphore = field(default_factory=lambda: Semaphore(UPLOADS))
+
+    def __post_init__(self) -> None:
+        """Make what all requests share."""
+        object.__setattr__(self, "news", Newsroom(self.database, clock=self.clock))
 
     @property
     def stream_client(self) -> Client:
@@ -87,10 +94,6 @@ class Installation:
             UnavailableError: no server of streams is known.
         """
         return Pusher(client=self.stream_client, host=self.host)
-
-    def __post_init__(self) -> None:
-        """Make what all requests share."""
-        object.__setattr__(self, "news", Newsroom(self.database, clock=self.clock))
 
 
 def _installation(request: Request) -> Installation:

@@ -9,6 +9,7 @@ import typer
 from inspection.cli import (
     alert,
     api,
+    bench,
     capture,
     channel,
     checkpoint,
@@ -19,6 +20,7 @@ from inspection.cli import (
     evaluate,
     health,
     history,
+    key,
     lines,
     processes,
     reference,
@@ -26,6 +28,7 @@ from inspection.cli import (
     threshold,
     train,
     up,
+    user,
 )
 from inspection.errors import ConfigurationError, InspectionError
 
@@ -43,11 +46,14 @@ app.add_typer(lines.app, name="line")
 app.add_typer(alert.app, name="alert")
 app.add_typer(threshold.app, name="threshold")
 app.add_typer(channel.app, name="channel")
+app.add_typer(user.app, name="user")
+app.add_typer(key.app, name="key")
 app.add_typer(database.app, name="db")
 app.add_typer(deadletter.app, name="deadletter")
 app.add_typer(checkpoint.app, name="checkpoint")
 app.add_typer(reference.app, name="reference")
 app.add_typer(health.app, name="health")
+app.add_typer(bench.app, name="bench")
 
 
 def main() -> None:
