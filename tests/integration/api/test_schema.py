@@ -30,12 +30,16 @@ from schemathesis.specs.openapi.checks import (
 from inspection.api.app import PREFIX, create_app
 from inspection.api.gate import Doorkeeper
 from inspection.api.installation import Installation
+from inspection.cli.trial import ChannelTrial
 from inspection.domain.access import Permission
+from inspection.domain.channel import Channel
 from inspection.domain.inspection import Verdict
 from inspection.domain.recipe import Recipe
+from inspection.errors import DeliveryError
 from inspection.store import ledger, lines, recipes, thresholds
 from inspection.store.database import Database
 from inspection.store.pictures import PictureStore
+from inspection.stream.connection import connect
 from tests import factories
 from tests.factories import NOON
 from tests.integration.api.conftest import QUICK, add_key
@@ -67,6 +71,14 @@ THERE: dict[str, Any] = {
 FIRST_ID = 1
 
 
+class CheckingTrial(ChannelTrial):
+    """Checks channels as always, and sends nothing to whatever address comes to its mind."""
+
+    def send(self, channel: Channel) -> None:
+        """Refuse."""
+        raise DeliveryError(f"channel {channel.name} is not tried here", is_permanent=True)
+
+
 def document() -> dict[str, Any]:
     """Return the document; it asks no server."""
     database = Database.open("postgresql://nobody@localhost/none")
@@ -95,12 +107,12 @@ def operations() -> list[str]:
 
 @pytest.fixture(scope="module")
 def installation(
-    migrated_sqlite: Path, tmp_path_factory: pytest.TempPathFactory
+    migrated_sqlite: Path, redis_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Installation]:
     folder = tmp_path_factory.mktemp("schema")
     file = folder / "inspection.sqlite"
     file.write_bytes(migrated_sqlite.read_bytes())
-    with closing(Database.open(f"sqlite:///{file}")) as database:
+    with closing(Database.open(f"sqlite:///{file}")) as database, connect(redis_url) as streams:
         _fill(database)
         yield Installation(
             database=database,
@@ -108,6 +120,9 @@ def installation(
             gate=Doorkeeper(database, lambda: NOON),
             clock=lambda: NOON,
             passwords=QUICK,
+            streams=streams,
+            trial=CheckingTrial(),
+            checkpoint="pocket",
         )
 
 
@@ -166,7 +181,10 @@ def _aim(case: schemathesis.Case) -> None:
 
 def _fill(database: Database) -> None:
     site = factories.site(
-        cameras=(factories.camera(), factories.camera(name="cam-2", station="station-2"))
+        cameras=(
+            factories.camera(source=factories.source(kind="push")),
+            factories.camera(name="cam-2", station="station-2"),
+        )
     )
     with database.write() as connection:
         lines.create_missing(connection, site, at=NOON, by="test")
