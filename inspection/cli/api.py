@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import typer
 
-from inspection.cli import context
+from inspection.cli import context, identity
 from inspection.cli.heartbeat import Pulse, beating
 from inspection.cli.processes import Lifeline
 from inspection.cli.trial import ChannelTrial
@@ -142,6 +142,7 @@ def _installation(settings: Settings, database: Database) -> "Iterator[Installat
             checkpoint=settings.checkpoint,
             body_limit_bytes=int(settings.entry_limit_mb * 2**20),
             metrics=metrics,
+            openid=identity.openid(settings),
         )
 
 
