@@ -296,7 +296,7 @@ def test_full_stream_that_drops_says_so_and_counts_the_drop(
     with installation.database.write() as connection:
         dropped = factories.dropped(camera=CAMERA, sequence_number=2, cause=Cause.DROP_NEWEST)
         ledger.record(connection, [dropped], at=NOON)
-    found = gateway.get(f"{FRAMES}/2").json()
+    found = gateway.get(answer.headers["Location"]).json()
     assert (found["state"], found["reason"]) == ("dropped", "drop_newest")
 
 
