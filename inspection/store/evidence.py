@@ -5,8 +5,9 @@ whoever changes several takes them in the same order.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Table, and_, func, select, update
@@ -27,6 +28,7 @@ class Held:
     """What is kept of one row."""
 
     camera_id: int
+    captured_at: datetime
     #: None when nothing is kept.
     keep_class: KeepClass | None
     amount: Amount
@@ -73,9 +75,38 @@ def take(connection: Connection, taken: Mapping[Key, Amount], why: Gone) -> None
     _count(connection, {key: -amount for key, amount in taken.items()}, losses)
 
 
-def held(connection: Connection, ledger_id: int) -> Held:
-    """Return what is kept of a row, before it is changed."""
+def amounts(
+    connection: Connection, is_chosen: ColumnElement[bool], *of_maps: ColumnElement[bool]
+) -> dict[Key, Amount]:
+    """Return what is kept of rows, where their maps may be asked for by conditions of their own."""
     ledger, maps = tables.ledger.c, tables.maps.c
+    statement = (
+        select(
+            ledger.camera_id,
+            ledger.keep_class,
+            func.count(ledger.picture_sha256).label("picture_count"),
+            func.coalesce(func.sum(ledger.picture_size_bytes), 0).label("picture_bytes"),
+            func.count(maps.ledger_id).label("map_count"),
+            func.coalesce(func.sum(map_bytes()), 0).label("map_bytes"),
+        )
+        .outerjoin(tables.maps, and_(tables.is_of_ledger(tables.maps), *of_maps))
+        .where(is_chosen, ledger.keep_class.is_not(None))
+        .group_by(ledger.camera_id, ledger.keep_class)
+    )
+    return {
+        (row.camera_id, KeepClass(row.keep_class)): Amount(
+            picture_count=row.picture_count,
+            picture_bytes=int(row.picture_bytes),
+            map_count=row.map_count,
+            map_bytes=int(row.map_bytes),
+        )
+        for row in connection.execute(statement)
+    }
+
+
+def held(connection: Connection, ledger_id: int, captured_at: datetime) -> Held:
+    """Return what is kept of a row, before it is changed; its time finds its partition."""
+    ledger = tables.ledger.c
     row = connection.execute(
         select(
             ledger.camera_id,
@@ -83,11 +114,12 @@ def held(connection: Connection, ledger_id: int) -> Held:
             ledger.picture_size_bytes,
             map_bytes().label("map_bytes"),
         )
-        .outerjoin(tables.maps, maps.ledger_id == ledger.id)
-        .where(ledger.id == ledger_id)
+        .outerjoin(tables.maps, tables.is_of_ledger(tables.maps))
+        .where(ledger.id == ledger_id, ledger.captured_at == captured_at)
     ).one()
     return Held(
         camera_id=row.camera_id,
+        captured_at=captured_at,
         keep_class=None if row.keep_class is None else KeepClass(row.keep_class),
         amount=amount_of(row.picture_size_bytes, row.map_bytes),
     )
@@ -104,10 +136,10 @@ def change(connection: Connection, ledger_id: int, before: Held, keep_class: Kee
     """
     connection.execute(
         update(tables.ledger)
-        .where(tables.ledger.c.id == ledger_id)
+        .where(tables.ledger.c.id == ledger_id, tables.ledger.c.captured_at == before.captured_at)
         .values(keep_class=keep_class.value)
     )
-    after = held(connection, ledger_id)
+    after = held(connection, ledger_id, before.captured_at)
     changes: defaultdict[Key, Amount] = defaultdict(Amount)
     if before.keep_class is not None:
         changes[before.camera_id, before.keep_class] += -before.amount
@@ -115,12 +147,9 @@ def change(connection: Connection, ledger_id: int, before: Held, keep_class: Kee
     _count(connection, changes, {})
 
 
-def reclass(connection: Connection, ledger_ids: Sequence[int], keep_class: KeepClass) -> None:
+def reclass(connection: Connection, is_chosen: ColumnElement[bool], keep_class: KeepClass) -> None:
     """Move what is kept of rows to a class, at the end of the transaction that has locked them."""
-    is_moved = and_(
-        tables.ledger.c.id.in_(ledger_ids),
-        tables.ledger.c.keep_class != keep_class.value,
-    )
+    is_moved = and_(is_chosen, tables.ledger.c.keep_class != keep_class.value)
     moved = amounts(connection, is_moved)
     connection.execute(update(tables.ledger).where(is_moved).values(keep_class=keep_class.value))
     changes: defaultdict[Key, Amount] = defaultdict(Amount)
@@ -128,33 +157,6 @@ def reclass(connection: Connection, ledger_ids: Sequence[int], keep_class: KeepC
         changes[camera_id, before] += -amount
         changes[camera_id, keep_class] += amount
     _count(connection, changes, {})
-
-
-def amounts(connection: Connection, is_chosen: ColumnElement[bool]) -> dict[Key, Amount]:
-    """Return what is kept of the rows of the ledger for which `is_chosen` holds."""
-    ledger, maps = tables.ledger.c, tables.maps.c
-    statement = (
-        select(
-            ledger.camera_id,
-            ledger.keep_class,
-            func.count(ledger.picture_sha256).label("picture_count"),
-            func.coalesce(func.sum(ledger.picture_size_bytes), 0).label("picture_bytes"),
-            func.count(maps.ledger_id).label("map_count"),
-            func.coalesce(func.sum(map_bytes()), 0).label("map_bytes"),
-        )
-        .outerjoin(tables.maps, maps.ledger_id == ledger.id)
-        .where(is_chosen, ledger.keep_class.is_not(None))
-        .group_by(ledger.camera_id, ledger.keep_class)
-    )
-    return {
-        (row.camera_id, KeepClass(row.keep_class)): Amount(
-            picture_count=row.picture_count,
-            picture_bytes=int(row.picture_bytes),
-            map_count=row.map_count,
-            map_bytes=int(row.map_bytes),
-        )
-        for row in connection.execute(statement)
-    }
 
 
 def amount_of(picture_bytes: int | None, map_bytes: int | None) -> Amount:

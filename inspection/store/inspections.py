@@ -168,7 +168,7 @@ def latency_summary(
     recorded_at = tables.ledger.c.recorded_at
     span = (
         select(func.min(recorded_at).label("first_at"), func.max(recorded_at).label("last_at"))
-        .join(tables.inspections, tables.inspections.c.ledger_id == tables.ledger.c.id)
+        .join(tables.inspections, tables.is_of_ledger(tables.inspections))
         .where(*_of(connection, line=line, from_at=from_at))
     )
     first_at, last_at = connection.execute(span).one()
