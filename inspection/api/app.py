@@ -12,6 +12,7 @@ from inspection.api import (
     problems,
     products,
     recipes,
+    reports,
     reviews,
     sessions,
     shifts,
@@ -43,6 +44,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     recipes.router,
     reviews.router,
     shifts.router,
+    reports.router,
 )
 
 #: Those whose bodies are pictures, as large as the installation takes them.
