@@ -51,7 +51,7 @@ def decide(
     Nothing is overwritten: of several reviews of an inspection the newest counts. Pictures and
     maps of reviewed inspections go last.
 
-    Example: inspection review 4711 OK --note "only dust"
+    Example: inspection review decide 4711 OK --note "only dust"
     """
     settings = context.begin("review")
     new = NewReview(decision=decision, at=context.clock(), by=output.person(), note=note)

@@ -110,6 +110,23 @@ def test_shifts_are_set_and_listed(site_console: Console, site_database: Databas
     assert kept.calendar.shifts[0].days == ("mon", "tue", "wed", "thu", "fri")
 
 
+def test_first_calendar_comes_from_the_configuration_file(
+    site_console: Console, site_database: Database, tmp_path: Path
+) -> None:
+    file = tmp_path / "site.yaml"
+    file.write_text(
+        "lines: [{name: line-1, stations: [{name: s, cameras: [{name: cam-1, usb: 0}]}]}]\n"
+        "shifts: {time_zone: UTC, named: [{name: all, begins: '06:00', ends: '06:00'}]}\n"
+    )
+
+    for _ in range(2):
+        assert site_console.run("line", "add", "--config", file).code == 0
+
+    with site_database.read() as connection:
+        kept = shifts.shift_calendar(connection)
+    assert (kept.version, kept.calendar.shifts[0].name) == (1, "all")
+
+
 def test_report_is_written_as_page_and_sheet(
     site_console: Console, site_database: Database, tmp_path: Path
 ) -> None:
@@ -117,7 +134,9 @@ def test_report_is_written_as_page_and_sheet(
     with site_database.write() as connection:
         new = NewReview(decision=Decision.NG, at=datetime.now(UTC), by="anna")
         reviews.add_reviews(connection, [ng], new)
-    today = datetime.now(UTC).date().isoformat()
+        captured_at = connection.scalar(select(tables.ledger.c.captured_at))
+    assert captured_at is not None
+    today = captured_at.date().isoformat()
     page = tmp_path / "shift.html"
 
     written, sheet, figures, wrong = together(
