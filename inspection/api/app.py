@@ -3,8 +3,18 @@
 from fastapi import APIRouter, Depends, FastAPI
 
 from inspection.api import (
+    accounts,
+    alerts,
     cameras,
+    channels,
+    checkpoints,
+    dead_letters,
+    deliveries,
     docs,
+    events,
+    frames,
+    health,
+    identities,
     keys,
     lines,
     links,
@@ -13,8 +23,11 @@ from inspection.api import (
     products,
     recipes,
     reports,
+    references,
     reviews,
+    rules,
     sessions,
+    shelves,
     shifts,
     stations,
     users,
@@ -35,6 +48,7 @@ PREFIX = "/api/v1"
 ROUTERS: tuple[APIRouter, ...] = (
     sessions.router,
     links.router,
+    identities.router,
     users.router,
     keys.router,
     lines.router,
@@ -42,13 +56,24 @@ ROUTERS: tuple[APIRouter, ...] = (
     cameras.router,
     products.router,
     recipes.router,
+    events.router,
     reviews.router,
     shifts.router,
     reports.router,
+    alerts.router,
+    shelves.router,
+    rules.router,
+    channels.router,
+    deliveries.router,
+    references.router,
+    checkpoints.router,
+    dead_letters.router,
+    accounts.router,
+    health.router,
 )
 
 #: Those whose bodies are pictures, as large as the installation takes them.
-PICTURE_ROUTERS: tuple[APIRouter, ...] = ()
+PICTURE_ROUTERS: tuple[APIRouter, ...] = (frames.router,)
 
 
 def create_app(installation: Installation) -> FastAPI:

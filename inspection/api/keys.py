@@ -6,7 +6,6 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Query, Request
 from pydantic import Field
 
-from inspection.api import links as routes_of_links
 from inspection.api.gate import Permitted
 from inspection.api.installation import Given
 from inspection.api.moment import Moment
@@ -131,9 +130,9 @@ def link_kiosk(key: NamedKey, request: Request, caller: Administrator, given: Gi
     at = given.clock()
     with given.database.write() as connection:
         token = links.link_to_kiosk(connection, key, at=at, by=caller.name)
-    base = str(request.base_url).rstrip("/")
     return LinkView(
-        link=f"{base}{routes_of_links.PATH}?link={token.text}", expires_at=at + links.LIFETIME
+        link=links.address_of(f"{request.url.scheme}://{request.url.netloc}", token),
+        expires_at=at + links.LIFETIME,
     )
 
 

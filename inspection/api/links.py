@@ -20,16 +20,15 @@ router = APIRouter(tags=["session"])
 HOME: Final = "/docs"
 #: What proxies send along: the browser is somewhere else.
 FORWARDED: Final = ("Forwarded", "X-Forwarded-For", "X-Real-IP", "Via")
-#: Where links lead to, below the interface.
-PATH: Final = "/sign-in"
 
 
 @router.get(
-    PATH,
+    "/sign-in",
     operation_id="follow_link",
     status_code=HTTPStatus.SEE_OTHER,
     response_class=RedirectResponse,
     responses=declared(401),
+    openapi_extra={"security": []},
 )
 def follow_link(
     link: Annotated[str, Query(max_length=200, description="the text of the link")],

@@ -28,14 +28,22 @@ router = APIRouter(tags=["session"])
 Known = Annotated[Principal, Depends(Permitted(None))]
 #: Anything that could be typed; what it may be is for setting one to say.
 TypedPassword = Annotated[
-    str, Field(min_length=1, max_length=1024, json_schema_extra={"format": "password"})
+    str,
+    Field(
+        min_length=1,
+        max_length=1024,
+        pattern=r"^[^\x00]*$",
+        json_schema_extra={"format": "password"},
+    ),
 ]
 
 
 class SignInBody(Body):
     """A user's name and password."""
 
-    user: str = Field(min_length=1, max_length=64, examples=["anna"])
+    user: str = Field(
+        min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]*$", examples=["anna"]
+    )
     password: TypedPassword = Field(examples=["copper kettle by the window"])
 
 
@@ -68,6 +76,7 @@ class SessionView(View):
     "/session",
     operation_id="sign_in",
     responses=declared(401, 403, 429, 503),
+    openapi_extra={"security": []},
 )
 def sign_in(body: SignInBody, request: Request, response: Response, given: Given) -> SessionView:
     """Sign in: the answer's cookie is the session."""

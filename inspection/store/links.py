@@ -16,6 +16,10 @@ from inspection.store.audit import Change, add_change
 LIFETIME: Final = timedelta(minutes=15)
 
 
+#: Where a link leads, below the interface's address.
+PATH: Final = "/api/v1/sign-in"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Link:
     """Whom a link signs in: a user or a wall screen, by the id of its row."""
@@ -73,6 +77,11 @@ def link_to_kiosk(connection: Connection, name: str, *, at: datetime, by: str) -
     _insert(connection, token, at + LIFETIME, at=at, key_id=row.id, is_local=False)
     add_change(connection, Change(at=at, who=by, action="linked", thing="key", name=name))
     return token
+
+
+def address_of(server: str, token: Token) -> str:
+    """Return what to follow, where a browser reaches the server at `server`."""
+    return f"{server.rstrip('/')}{PATH}?link={token.text}"
 
 
 def follow_link(connection: Connection, text: str, now: datetime, *, is_local: bool) -> Link | None:

@@ -259,6 +259,7 @@ audit = Table(
     Column("after", Json),
     Index(None, "at"),
     Index(None, "thing", "name"),
+    Index(None, "who", "id"),
 )
 
 #: Files of references, each once, however many versions use it.

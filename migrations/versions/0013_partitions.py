@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0013a"
+revision = "0013"
 down_revision = "0012"
 branch_labels = None
 depends_on = None
