@@ -13,7 +13,7 @@ from inspection.domain.line import Scope
 from inspection.domain.proposal import proposed
 from inspection.domain.rates import Rates
 from inspection.domain.review import Decision, NewReview, Review
-from inspection.store import inspections, measured_rates, opinions, reviews
+from inspection.store import measured_rates, opinions, reviews
 from inspection.store.measured_rates import Asked
 from inspection.store.reviews import ReviewQuery
 from inspection.store.thresholds import scope_name
@@ -121,13 +121,12 @@ def next_(
     asked = _asked(line, product, days)
     with context.opened_database(settings) as database, database.read() as connection:
         if random is None:
-            number = measured_rates.nearest_case(connection, asked)
+            found = measured_rates.nearest_case(connection, asked)
         else:
             draw = SystemRandom().random()
-            number = measured_rates.random_case(connection, asked, random, draw=draw)
-        found = inspections.get(connection, number)
+            found = measured_rates.random_case(connection, asked, random, draw=draw)
     shown = {
-        "inspection": number,
+        "inspection": found.inspection_id,
         "captured_at": found.identity.captured_at.isoformat(timespec="milliseconds"),
         "camera": found.identity.camera,
         "product": found.product,

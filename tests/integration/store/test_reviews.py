@@ -235,7 +235,7 @@ def test_next_case_is_the_unreviewed_one_nearest_to_the_threshold(site_database:
 
     def nearest() -> int:
         with site_database.read() as connection:
-            return measured_rates.nearest_case(connection, DAY)
+            return measured_rates.nearest_case(connection, DAY).inspection_id
 
     assert nearest() == ids[2]
     decide(site_database, [ids[2]], Decision.UNSURE)
@@ -251,7 +251,7 @@ def test_case_by_chance_is_of_the_band_that_people_know_least_of(site_database: 
 
     with site_database.read() as connection:
         found = [
-            measured_rates.random_case(connection, DAY, Verdict.OK, draw=draw)
+            measured_rates.random_case(connection, DAY, Verdict.OK, draw=draw).inspection_id
             for draw in (0.0, 0.5004, 0.999)
         ]
 
