@@ -81,7 +81,12 @@ def shift_report(
         figures = tuple(
             line_figures(
                 connection,
-                Wanted(line=name, product=wish.product, from_at=span.start_at, to_at=span.end_at),
+                Wanted(
+                    line=name,
+                    product=wish.product,
+                    from_at=span.start_at,
+                    to_at=min(span.end_at, now),
+                ),
             )
             for name in names
         )
