@@ -1,6 +1,7 @@
 """Signing in at a provider of identities: OpenID Connect, authorization code with PKCE."""
 
 import hashlib
+import ssl
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -48,6 +49,8 @@ class OpenId:
                 "scope": "openid profile email",
                 "code_challenge_method": "S256",
                 "timeout": ANSWER_S,
+                # One for all requests; trusts whom this machine trusts, a plant's authority, too.
+                "verify": ssl.create_default_context(),
             },
         )
         # Every process of this server has the client's secret, so each reads the others' cookies.
