@@ -24,7 +24,10 @@ from inspection.cli import (
     lines,
     processes,
     reference,
+    report,
     retention,
+    review,
+    shift,
     threshold,
     train,
     up,
@@ -53,6 +56,9 @@ app.add_typer(deadletter.app, name="deadletter")
 app.add_typer(checkpoint.app, name="checkpoint")
 app.add_typer(reference.app, name="reference")
 app.add_typer(health.app, name="health")
+app.add_typer(review.app, name="review")
+app.add_typer(shift.app, name="shift")
+app.add_typer(report.app, name="report")
 app.add_typer(bench.app, name="bench")
 
 

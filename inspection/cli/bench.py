@@ -59,7 +59,8 @@ def store(
 def _figures(
     database: Database, specimen: "Specimen", *, sample_count: int, batch: int
 ) -> dict[str, Any]:
-    from inspection.store.measures import history_ms, inserts, p95, what_if_ms
+    from inspection.store.history_mix import history_ms
+    from inspection.store.measures import inserts, p95, what_if_ms
 
     figures: dict[str, Any] = {
         "rows": specimen.row_count,

@@ -20,10 +20,11 @@ class Change:
     at: datetime
     who: str
     #: created, changed, removed, set, withdrawn, restored, retried, acknowledged, dismissed,
-    #: resolved, shelved, unshelved, paused, resumed, requested, discarded, redriven or adopted.
+    #: resolved, shelved, unshelved, paused, resumed, requested, discarded, redriven, adopted or
+    #: reviewed.
     action: str
     #: line, camera, product, channel, notification, threshold, promise, recipe, reference, rule,
-    #: alert, dead letter or audit.
+    #: alert, dead letter, audit, inspection or shifts.
     thing: str
     #: Its name.
     name: str

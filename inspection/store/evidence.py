@@ -5,7 +5,7 @@ whoever changes several takes them in the same order.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any
@@ -147,12 +147,9 @@ def change(connection: Connection, ledger_id: int, before: Held, keep_class: Kee
     _count(connection, changes, {})
 
 
-def reclass(connection: Connection, ledger_ids: Sequence[int], keep_class: KeepClass) -> None:
+def reclass(connection: Connection, is_chosen: ColumnElement[bool], keep_class: KeepClass) -> None:
     """Move what is kept of rows to a class, at the end of the transaction that has locked them."""
-    is_moved = and_(
-        tables.ledger.c.id.in_(ledger_ids),
-        tables.ledger.c.keep_class != keep_class.value,
-    )
+    is_moved = and_(is_chosen, tables.ledger.c.keep_class != keep_class.value)
     moved = amounts(connection, is_moved)
     connection.execute(update(tables.ledger).where(is_moved).values(keep_class=keep_class.value))
     changes: defaultdict[Key, Amount] = defaultdict(Amount)
