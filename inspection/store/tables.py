@@ -170,6 +170,8 @@ ledger = Table(
     # Of each class what was recorded first goes first: ids rise as rows are recorded.
     partial_index(None, "keep_class", "id", where="keep_class IS NOT NULL"),
     partial_index(None, "picture_sha256", where="picture_sha256 IS NOT NULL"),
+    # An id is never given again, also after retention has removed every row.
+    sqlite_autoincrement=True,
 )
 
 inspections = Table(

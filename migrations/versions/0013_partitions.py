@@ -39,6 +39,9 @@ def upgrade() -> None:
             with op.batch_alter_table(table) as batch:
                 batch.drop_constraint(f"fk_{table}_ledger_id_ledger", type_="foreignkey")
                 _require(batch, table)
+        again = {"sqlite_autoincrement": True}
+        with op.batch_alter_table("ledger", recreate="always", table_kwargs=again):
+            pass
         return
     for table in REFERRING:
         op.drop_constraint(f"fk_{table}_ledger_id_ledger", table, type_="foreignkey")
