@@ -69,6 +69,14 @@ def answer(
     )
 
 
+def declared(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return `responses=` of a route: the problems it may answer beside those that any may.
+
+    Any route may answer 401, 403, 422 and 503, one with a body 400, 413 and 415 as well.
+    """
+    return {status: {"description": HTTPStatus(status).phrase} for status in statuses}
+
+
 def add_handlers(app: FastAPI) -> None:
     """Have every error of an application answered in the one shape."""
     app.add_exception_handler(InspectionError, _ours)

@@ -28,11 +28,13 @@ class ScoreSource:
     product: str | None
     checkpoint_hash: str
     reference_hash: str | None
+    #: Version that decided, also where it left frames pending; None: none covered them.
+    threshold_id: int | None = None
 
     @property
     def key(self) -> str:
         """All of it in one text; the product comes last because it alone may hold any sign."""
-        place = f"{self.line_id}/{self.station_id}/{self.camera_id}"
+        place = f"{self.line_id}/{self.station_id}/{self.camera_id}/{self.threshold_id or ''}"
         return f"{place}/{self.checkpoint_hash}/{self.reference_hash or ''}/{self.product or ''}"
 
 

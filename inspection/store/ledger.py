@@ -265,6 +265,7 @@ def insert_inspected(
                 "distance": None if value is None else abs(inspection.score - value),
                 "checkpoint_hash": inspection.checkpoint_hash,
                 "reference_hash": inspection.reference_hash,
+                "judged_at": inspection.judged_at,
                 "waited_ms": inspection.latencies.waited_ms,
                 "inference_ms": inspection.latencies.inference_ms,
                 "latency_ms": latency / timedelta(milliseconds=1),
@@ -291,6 +292,8 @@ def insert_inspected(
 
 def _source(entry: Inspected, place: Place) -> ScoreSource:
     camera, station, line = place
+    threshold = entry.inspection.threshold
+    judged_by_id = threshold.threshold_id if threshold else None
     return ScoreSource(
         line_id=line,
         station_id=station,
@@ -298,6 +301,7 @@ def _source(entry: Inspected, place: Place) -> ScoreSource:
         product=entry.inspection.product,
         checkpoint_hash=entry.inspection.checkpoint_hash,
         reference_hash=entry.inspection.reference_hash,
+        threshold_id=entry.inspection.decided_by_id or judged_by_id,
     )
 
 

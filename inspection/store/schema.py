@@ -2,6 +2,7 @@
 
 from inspection.store import (
     alert_tables,
+    answer_tables,
     channel_tables,
     columns,
     evidence_tables,
@@ -20,6 +21,7 @@ TABLES = (
     alert_tables,
     channel_tables,
     health_tables,
+    answer_tables,
 )
 
 metadata = columns.metadata

@@ -86,6 +86,8 @@ thresholds = Table(
     Column("checkpoint_hash", String(64)),
     Column("reference_hash", String(64)),
     Column("set_at", Moment, nullable=False),
+    #: By the database's clock: from then on it judges, until a newer version does.
+    Column("effective_at", Moment, nullable=False),
     Column("set_by", Text, nullable=False),
     Column("reason", Text, nullable=False),
     UniqueConstraint("scope", "version"),
@@ -200,6 +202,8 @@ inspections = Table(
     Column("checkpoint_hash", String(64), nullable=False),
     #: Of the reference it was scored with; NULL: without one.
     Column("reference_hash", String(64)),
+    #: By the database's clock; NULL: before anybody noted it.
+    Column("judged_at", Moment),
     Column("waited_ms", Double, nullable=False),
     Column("inference_ms", Double, nullable=False),
     #: From exposure to the row: captured_at to recorded_at.
@@ -213,7 +217,11 @@ inspections = Table(
     Index(None, "captured_at", "ledger_id"),
     Index(None, "line_id", "captured_at", "ledger_id"),
     Index(None, "camera_id", "captured_at", "ledger_id"),
-    partial_index("ix_inspections_ng", "captured_at", "ledger_id", where="verdict = 'NG'"),
+    # Rare ones, whatever makes them rare: by source and score, in the order of scores.
+    Index("ix_inspections_score", "source_id", "verdict", "score", "captured_at", "ledger_id"),
+    partial_index(None, "part_serial", where="part_serial IS NOT NULL"),
+    partial_index(None, "lot", "captured_at", "ledger_id", where="lot IS NOT NULL"),
+    partial_index(None, "review", "captured_at", "ledger_id", where="review IS NOT NULL"),
 )
 
 maps = Table(
