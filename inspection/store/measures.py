@@ -21,7 +21,7 @@ from inspection.domain.ledger import Inspected
 from inspection.domain.line import Threshold
 from inspection.store import inspections, ledger, thresholds
 from inspection.store.database import Database
-from inspection.store.inspections import HistoryQuery
+from inspection.store.history_query import HistoryQuery
 from inspection.store.specimen import Specimen
 
 #: Shape of the maps of the small checkpoint: taps, rows, columns.
