@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import sqlalchemy.exc
 from sqlalchemy import (
     Connection,
     CursorResult,
@@ -12,6 +13,7 @@ from sqlalchemy import (
     Table,
     bindparam,
     func,
+    insert,
     select,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -65,6 +67,30 @@ def execute_many(
     chosen = select(*(source.c[name] for name in names))
     values = {f"all_{name}": [row[name] for row in rows] for name in names}
     return connection.execute(statement.from_select(names, chosen, include_defaults=False), values)
+
+
+def insert_many(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert rows of the same columns, none of which is there: on PostgreSQL by copying.
+
+    Args:
+        connection: inside a transaction of `Database.write`.
+        table: where to.
+        rows: at least one.
+    """
+    driver: Any = connection.connection.driver_connection
+    if isinstance(driver, sqlite3.Connection):
+        connection.execute(insert(table), rows)
+        return
+    command = f"COPY {table.name} ({', '.join(rows[0])}) FROM STDIN"
+    errors: Any = connection.dialect.loaded_dbapi
+    try:
+        with driver.cursor() as cursor, cursor.copy(command) as copy:
+            for row in rows:
+                copy.write_row(tuple(row.values()))
+    except errors.Error as error:
+        raise sqlalchemy.exc.DBAPIError.instance(
+            command, None, error, errors.Error, dialect=connection.dialect
+        ) from error
 
 
 @contextmanager

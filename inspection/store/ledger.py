@@ -29,7 +29,7 @@ from inspection.store import (
     tables,
 )
 from inspection.store.alert_tables import alert_outbox
-from inspection.store.bulk import execute_many
+from inspection.store.bulk import execute_many, insert_many
 from inspection.store.cameras import camera_id, unknown_camera
 from inspection.store.engine import insert_new
 from inspection.store.histograms import Scored, ScoreSource
@@ -276,8 +276,8 @@ def insert_inspected(
         grid = {"taps": taps, "rows": rows, "columns": columns, "data": entry.anomaly_map.data}
         key = {"ledger_id": ledger_id, "captured_at": entry.identity.captured_at}
         maps.append(key | grid)
-    execute_many(connection, insert(tables.inspections), inspections)
-    execute_many(connection, insert(tables.maps), maps)
+    insert_many(connection, tables.inspections, inspections)
+    insert_many(connection, tables.maps, maps)
     histograms.add(
         connection,
         [

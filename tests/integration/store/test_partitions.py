@@ -18,6 +18,7 @@ from inspection.domain.ledger import Entry, Reason
 from inspection.store import (
     accounts,
     alert_tables,
+    bulk,
     dead_letters,
     evidence,
     evidence_tables,
@@ -332,7 +333,7 @@ def test_rows_of_an_older_database_are_all_there_and_go_on_counting(
             database.migrate()
             # Before partitions nothing has to be made for a row, and maps had no time.
             patch.setattr(partitions, "ensure", lambda *_: None)
-            patch.setattr(ledger, "insert", _insert_without_time(ledger.insert))
+            patch.setattr(ledger, "insert_many", _insert_without_time)
             with database.write() as connection:
                 lines.create_missing(connection, factories.site(), at=NOON, by="test")
                 entries = [
@@ -358,13 +359,7 @@ def _pending(number: int, captured_at: datetime) -> Any:
     )
 
 
-def _insert_without_time(insert: Any) -> Any:
-    def inserting(into: Any) -> Any:
-        if into is not tables.maps:
-            return insert(into)
-        return text(
-            "INSERT INTO maps (ledger_id, taps, rows, columns, data)"
-            " VALUES (:ledger_id, :taps, :rows, :columns, :data)"
-        )
-
-    return inserting
+def _insert_without_time(connection: Any, into: Any, rows: list[dict[str, Any]]) -> None:
+    if into is tables.maps:
+        rows = [{name: row[name] for name in row if name != "captured_at"} for row in rows]
+    bulk.insert_many(connection, into, rows)
