@@ -9,11 +9,12 @@ import secrets
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import timedelta
+from ipaddress import ip_network
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from inspection.domain.evidence import Limits
 from inspection.errors import ConfigurationError
@@ -21,7 +22,7 @@ from inspection.errors import ConfigurationError
 PREFIX = "INSPECTION_"
 
 #: Settings that may be given as a file.
-SECRETS = ("redis_url", "database_url")
+SECRETS = ("redis_url", "database_url", "audit_key")
 
 
 class Settings(BaseModel):
@@ -38,6 +39,11 @@ class Settings(BaseModel):
         default=None,
         description="PostgreSQL >= 15 (`postgresql://…`) or SQLite (`sqlite:///…`); "
         "unset: a SQLite file below the data directory",
+    )
+    audit_key: str | None = Field(
+        default=None,
+        description="Secret that the audit is sealed with, the same for every process: 32 "
+        "characters or more; former ones after a comma. Unset: a file below the data directory",
     )
     picture_url: str | None = Field(
         default=None,
@@ -101,6 +107,23 @@ class Settings(BaseModel):
         description="Where the alerter serves /metrics for Prometheus, `127.0.0.1:9464`; "
         "unset: nowhere",
     )
+    api_address: str | None = Field(
+        default=None,
+        pattern=r"^(\[[0-9A-Fa-f:.]+\]|[^\s:\[\]]+):\d{1,5}$",
+        description="Where `inspection api` listens, `0.0.0.0:8443`; unset: 127.0.0.1:8080, and "
+        "for `up` and `demo` a free port where that one is taken",
+    )
+    api_certificate: Path | None = Field(
+        default=None, description="PEM file of the interface's TLS certificate; unset: no TLS"
+    )
+    api_certificate_key: Path | None = Field(
+        default=None, description="PEM file of its key; unset: it is in the certificate's file"
+    )
+    api_proxies: str | None = Field(
+        default=None,
+        description="Addresses or networks of proxies, with commas between them, whose "
+        "X-Forwarded-For and X-Forwarded-Proto are believed; unset: nobody's",
+    )
     keep_days: float = Field(
         default=365, ge=1, le=36_500, description="Days after which rows of inspections go"
     )
@@ -149,6 +172,20 @@ class Settings(BaseModel):
         return tuple(name for name in names if name)
 
     @property
+    def trusted_proxies(self) -> tuple[str, ...]:
+        """The addresses and networks of `api_proxies`."""
+        names = (name.strip() for name in (self.api_proxies or "").split(","))
+        return tuple(name for name in names if name)
+
+    @field_validator("api_proxies")
+    @classmethod
+    def _are_networks(cls, value: str | None) -> str | None:
+        for name in (value or "").split(","):
+            if name.strip():
+                ip_network(name.strip())
+        return value
+
+    @property
     def limits(self) -> Limits:
         """How long and how much is kept."""
         return Limits(
@@ -158,6 +195,16 @@ class Settings(BaseModel):
             budget_bytes=None if self.keep_gb is None else int(self.keep_gb * 2**30),
             reserve_bytes=int(self.disk_reserve_gb * 2**30),
         )
+
+    @property
+    def audit_key_file(self) -> Path:
+        """Where the key of the audit is kept when none is set."""
+        return self.data_dir.absolute() / "audit" / "key"
+
+    @property
+    def anchor_file(self) -> Path:
+        """Where the ends of the audit's chain are written down."""
+        return self.data_dir.absolute() / "audit" / "anchors.jsonl"
 
     @property
     def journals(self) -> Path:

@@ -5,7 +5,7 @@ whoever changes several takes them in the same order.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any
@@ -145,6 +145,21 @@ def change(connection: Connection, ledger_id: int, before: Held, keep_class: Kee
     if before.keep_class is not None:
         changes[before.camera_id, before.keep_class] += -before.amount
     changes[after.camera_id, keep_class] += after.amount
+    _count(connection, changes, {})
+
+
+def reclass(connection: Connection, ledger_ids: Sequence[int], keep_class: KeepClass) -> None:
+    """Move what is kept of rows to a class, at the end of the transaction that has locked them."""
+    is_moved = and_(
+        tables.ledger.c.id.in_(ledger_ids),
+        tables.ledger.c.keep_class != keep_class.value,
+    )
+    moved = amounts(connection, is_moved)
+    connection.execute(update(tables.ledger).where(is_moved).values(keep_class=keep_class.value))
+    changes: defaultdict[Key, Amount] = defaultdict(Amount)
+    for (camera_id, before), amount in moved.items():
+        changes[camera_id, before] += -amount
+        changes[camera_id, keep_class] += amount
     _count(connection, changes, {})
 
 

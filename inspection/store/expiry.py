@@ -13,7 +13,7 @@ from sqlalchemy import Connection, delete, func, literal_column, select, table, 
 from sqlalchemy.exc import OperationalError
 
 from inspection.domain.evidence import Amount, Gone
-from inspection.store import accounts, evidence, histograms, partitions, removals
+from inspection.store import accounts, departures, evidence, histograms, partitions, removals
 from inspection.store.alert_tables import alert_frames, alert_outbox
 from inspection.store.engine import patience
 from inspection.store.ledger_tables import dead_letters
@@ -84,6 +84,7 @@ def drop_week(connection: Connection, week: Week) -> bool:
 def _remove(connection: Connection, week: Week, ask: Ask) -> Removed:
     is_chosen = week.holds(ledger)
     taken = evidence.amounts(connection, is_chosen, week.holds(maps))
+    departures.announce(connection, is_chosen, at=ask.at)
     row_count = accounts.note_week_removed(connection, week)
     removals.note_of(connection, is_chosen, at=ask.at)
     histograms.remove_days(connection, week.begins_at, week.ends_at)

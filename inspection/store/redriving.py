@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, delete, exists, or_
 from inspection.domain.dead_letter import DeadLetterState
 from inspection.domain.frame import FrameIdentity
 from inspection.domain.ledger import Inspected, Outcome, Uninspected, dated
-from inspection.store import accounts, evidence, ledger, tables
+from inspection.store import accounts, departures, evidence, ledger, tables
 from inspection.store.alert_tables import alert_outbox
 from inspection.store.kinds import kind_of
 from inspection.store.ledger_tables import dead_letters
@@ -134,7 +134,7 @@ def settle(
     1. Lock the cameras, as for every change of the ledger.
     2. Settle each letter if it is still requested: judged it is re-driven, refused it waits again.
     3. The ledger's row moves: from uninspected to inspected, with inspection, map and alert, or to
-       the new reason. The counters follow.
+       the new reason. The counters follow, and the audit says what the row is like now.
 
     Args:
         connection: inside a transaction of `Database.write`.
@@ -164,12 +164,15 @@ def settle(
         )
         .where(letter.id.in_(ids), tables.ledger.c.outcome == Outcome.UNINSPECTED.value)
     ).all()
-    return {
-        row.letter_id
+    moved = [
+        row
         for row in rows
         if _settle_letter(connection, row.letter_id, entries[row.letter_id], at=at)
         and _move(connection, row, entries[row.letter_id], at=at)
-    }
+    ]
+    if moved:
+        departures.write_moved(connection, [row.id for row in moved], at=at)
+    return {row.letter_id for row in moved}
 
 
 def leftovers(connection: Connection, *, limit: int) -> dict[int, FrameIdentity]:

@@ -25,7 +25,7 @@ from sqlalchemy import (
 
 from inspection.domain.evidence import Amount, Gone, KeepClass
 from inspection.domain.ledger import Outcome
-from inspection.store import accounts, evidence, histograms, removals, tables
+from inspection.store import accounts, departures, evidence, histograms, removals, tables
 from inspection.store.alert_tables import alert_frames, alert_outbox
 from inspection.store.ledger_tables import dead_letters
 
@@ -123,7 +123,7 @@ def remove_rows(connection: Connection, ask: Ask) -> Removed:
 
     1. Choose the rows, up to the first that is too young.
     2. Lock their cameras, as whoever records frames of them does.
-    3. Have the rows counted as removed, so that the cameras' accounts still add up.
+    3. Have it sealed that they go, and counted, so that the cameras' accounts still add up.
     4. Note the files of their pictures, remove the rows, and last change the counters.
 
     PostgreSQL removes whole weeks instead: `inspection.store.expiry`.
@@ -142,6 +142,7 @@ def remove_rows(connection: Connection, ask: Ask) -> Removed:
     accounts.lock_cameras(connection, {row.camera_id for row in chosen})
     # Another keeper may have removed some while this one waited for the cameras.
     is_chosen = ledger.id.between(chosen[0].id, chosen[-1].id)
+    departures.announce(connection, is_chosen, at=ask.at)
     row_count = accounts.note_removed(connection, is_chosen)
     taken = evidence.amounts(connection, is_chosen)
     removals.note_of(connection, is_chosen, at=ask.at)

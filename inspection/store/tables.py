@@ -172,6 +172,10 @@ ledger = Table(
     # Of each class what was recorded first goes first: ids rise as rows are recorded.
     partial_index(None, "keep_class", "id", where="keep_class IS NOT NULL"),
     partial_index(None, "picture_sha256", where="picture_sha256 IS NOT NULL"),
+    # The few that were not inspected, of a line and a time.
+    partial_index(
+        "ix_ledger_not_inspected", "line_id", "captured_at", where="outcome <> 'inspected'"
+    ),
     # An id is never given again, also after retention has removed every row.
     sqlite_autoincrement=True,
 )
@@ -257,6 +261,7 @@ audit = Table(
     Column("after", Json),
     Index(None, "at"),
     Index(None, "thing", "name"),
+    Index(None, "who", "id"),
 )
 
 #: Files of references, each once, however many versions use it.

@@ -18,7 +18,6 @@ from inspection.domain.ledger import Entry, Reason
 from inspection.store import (
     accounts,
     alert_tables,
-    bulk,
     dead_letters,
     evidence,
     evidence_tables,
@@ -42,6 +41,29 @@ from tests.integration.store.recount import assert_scores_agree
 WEEK = timedelta(days=7)
 DAY = timedelta(days=1)
 MAP_BYTES = len(factories.anomaly_map().data)
+
+#: What recording an inspection left behind before there were partitions.
+OLD_SOURCE = (
+    "INSERT INTO score_sources (key, line_id, station_id, camera_id, checkpoint_hash)"
+    " VALUES ('1/1/1/c0ffee//', 1, 1, 1, 'c0ffee')"
+)
+OLD_ROWS = (
+    (
+        "INSERT INTO ledger (id, camera_id, captured_at, sequence_number, outcome, line_id,"
+        " station_id, recorded_at) VALUES (:number, 1, CAST(:captured_at AS {moment}), :number,"
+        " 'inspected', 1, 1, CAST(:captured_at AS {moment}))"
+    ),
+    (
+        "INSERT INTO inspections (ledger_id, captured_at, line_id, station_id, camera_id,"
+        " source_id, score, verdict, checkpoint_hash, waited_ms, inference_ms, latency_ms)"
+        " VALUES (:number, CAST(:captured_at AS {moment}), 1, 1, 1, 1, 0.25, 'pending', 'c0ffee',"
+        " 0, 0, 0)"
+    ),
+    (
+        'INSERT INTO maps (ledger_id, taps, "rows", "columns", data)'
+        " VALUES (:number, 1, 1, 1, {data})"
+    ),
+)
 
 
 @pytest.fixture
@@ -331,16 +353,18 @@ def test_rows_of_an_older_database_are_all_there_and_go_on_counting(
         with monkeypatch.context() as patch:
             patch.setattr(database_module, "migrations_folder", lambda: older)
             database.migrate()
-            # Before partitions nothing has to be made for a row, and maps had no time.
-            patch.setattr(partitions, "ensure", lambda *_: None)
-            patch.setattr(ledger, "insert_many", _insert_without_time)
-            with database.write() as connection:
-                lines.create_missing(connection, factories.site(), at=NOON, by="test")
-                entries = [
-                    frame(n, NOON + n * WEEK, inspection=_pending(n, NOON + n * WEEK))
-                    for n in (1, 2, 3)
-                ]
-                ledger.record(connection, entries, at=NOON + 3 * WEEK)
+        with database.write() as connection:
+            lines.create_missing(connection, factories.site(), at=NOON, by="test")
+            connection.execute(text(OLD_SOURCE))
+            moment = "TEXT" if database.is_sqlite else "TIMESTAMP WITH TIME ZONE"
+            data = "x'0000'" if database.is_sqlite else "'\\x0000'"
+            for number in (1, 2, 3):
+                captured_at = f"{NOON + number * WEEK:%Y-%m-%d %H:%M:%S.%f}"
+                for row in OLD_ROWS:
+                    statement = text(row.format(moment=moment, data=data))
+                    values = {"number": number, "captured_at": captured_at}
+                    known = {name: values[name] for name in statement.compile().params}
+                    connection.execute(statement, known)
 
         database.migrate()
 
@@ -357,9 +381,3 @@ def _pending(number: int, captured_at: datetime) -> Any:
     return factories.inspection(
         sequence_number=number, captured_at=captured_at, verdict=Verdict.PENDING, threshold=None
     )
-
-
-def _insert_without_time(connection: Any, into: Any, rows: list[dict[str, Any]]) -> None:
-    if into is tables.maps:
-        rows = [{name: row[name] for name in row if name != "captured_at"} for row in rows]
-    bulk.insert_many(connection, into, rows)
