@@ -16,6 +16,7 @@ from inspection.domain.evidence import Amount, Gone, KeepClass
 from inspection.domain.inspection import Verdict
 from inspection.domain.ledger import Dropped, Entry, Inspected, Uninspected
 from inspection.store import evidence_tables, tables
+from inspection.store.bulk import execute_many
 from inspection.store.engine import insert_adding
 
 #: Row id of a camera, and a class of evidence or a reason why it is gone.
@@ -207,13 +208,15 @@ def _count(
         for (camera_id, keep_class), amount in sorted(changes.items())
     ]
     if rows:
-        connection.execute(insert_adding(connection, evidence, "camera_id", "keep_class"), rows)
+        statement = insert_adding(connection, evidence, "camera_id", "keep_class")
+        execute_many(connection, statement, rows)
     rows = [
         {"camera_id": camera_id, "gone": why.value, **asdict(amount)}
         for (camera_id, why), amount in sorted(losses.items())
     ]
     if rows:
-        connection.execute(insert_adding(connection, evidence_gone, "camera_id", "gone"), rows)
+        statement = insert_adding(connection, evidence_gone, "camera_id", "gone")
+        execute_many(connection, statement, rows)
 
 
 def _sums(connection: Connection, table: Table, key: str) -> dict[Any, Amount]:
