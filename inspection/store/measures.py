@@ -61,12 +61,6 @@ def history_ms(database: Database, specimen: Specimen) -> list[float]:
     return taken
 
 
-def what_if_ms(database: Database, specimen: Specimen) -> list[float]:
-    """Ask how many frames another threshold would flip, over all of the time."""
-    del database, specimen
-    return []
-
-
 def inserts(
     database: Database, specimen: Specimen, *, sample_count: int, batch: int, at: datetime
 ) -> dict[str, float]:
