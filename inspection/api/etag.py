@@ -12,6 +12,8 @@ from typing import Annotated, Any
 from fastapi import Header, Response
 from fastapi.exceptions import HTTPException
 from pydantic import BaseModel
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from inspection.errors import PreconditionError
 
@@ -61,3 +63,36 @@ def check(if_match: str | None, view: BaseModel) -> None:
 def tags_in(header: str) -> list[str]:
     """Return the entity tags of a header; weak ones never match what is compared strongly."""
     return [part.strip() for part in header.split(",")]
+
+
+class NotModified:
+    """Answers a GET that names the tag of what is there with 304 and nothing more."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        known = Headers(scope=scope).get("If-None-Match") if scope["type"] == "http" else None
+        if known is None or scope["method"] != "GET":
+            await self._app(scope, receive, send)
+            return
+        is_known = False
+
+        async def sent(message: Message) -> None:
+            nonlocal is_known
+            if message["type"] == "http.response.start":
+                tag = MutableHeaders(scope=message).get("ETag")
+                is_known = message["status"] == HTTPStatus.OK and tag in tags_in(known)
+                if is_known:
+                    headers = [(k, v) for k, v in message["headers"] if k.lower() == b"etag"]
+                    message = {
+                        **message,
+                        "status": int(HTTPStatus.NOT_MODIFIED),
+                        "headers": headers,
+                    }
+            elif is_known:
+                message = {**message, "body": b""}
+            await send(message)
+
+        await self._app(scope, receive, sent)

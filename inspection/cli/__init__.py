@@ -8,6 +8,7 @@ import typer
 
 from inspection.cli import (
     alert,
+    api,
     bench,
     capture,
     channel,
@@ -17,8 +18,10 @@ from inspection.cli import (
     demo,
     doctor,
     evaluate,
+    export,
     health,
     history,
+    key,
     lines,
     processes,
     reference,
@@ -26,6 +29,7 @@ from inspection.cli import (
     threshold,
     train,
     up,
+    user,
 )
 from inspection.errors import ConfigurationError, InspectionError
 
@@ -36,13 +40,15 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for part in (demo, up, processes, capture, retention, history, doctor, evaluate):
+for part in (demo, up, processes, capture, api, retention, history, export, doctor, evaluate):
     part.add_to(app)
 app.add_typer(train.app, name="train")
 app.add_typer(lines.app, name="line")
 app.add_typer(alert.app, name="alert")
 app.add_typer(threshold.app, name="threshold")
 app.add_typer(channel.app, name="channel")
+app.add_typer(user.app, name="user")
+app.add_typer(key.app, name="key")
 app.add_typer(database.app, name="db")
 app.add_typer(deadletter.app, name="deadletter")
 app.add_typer(checkpoint.app, name="checkpoint")

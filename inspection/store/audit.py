@@ -17,10 +17,10 @@ class Change:
     at: datetime
     who: str
     #: created, changed, removed, set, withdrawn, restored, retried, acknowledged, dismissed,
-    #: resolved, shelved, unshelved, paused, resumed, requested or discarded.
+    #: resolved, shelved, unshelved, paused, resumed, requested, discarded or exported.
     action: str
     #: line, camera, product, channel, notification, threshold, promise, recipe, reference, rule,
-    #: alert or dead letter.
+    #: alert, dead letter or inspections.
     thing: str
     #: Its name.
     name: str

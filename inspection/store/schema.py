@@ -1,6 +1,7 @@
 """Every table of the database in one collection, as migrations compare and tests empty it."""
 
 from inspection.store import (
+    access_tables,
     alert_tables,
     answer_tables,
     channel_tables,
@@ -21,6 +22,7 @@ TABLES = (
     alert_tables,
     channel_tables,
     health_tables,
+    access_tables,
     answer_tables,
 )
 

@@ -2,12 +2,10 @@
 
 import itertools
 from collections.abc import Iterator
-from contextlib import closing
-from pathlib import Path
 from typing import Annotated
 
 import pytest
-from fastapi import APIRouter, Depends, FastAPI
+from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.testclient import TestClient
 
 from inspection.api import problems
@@ -19,10 +17,8 @@ from inspection.api.text import Name
 from inspection.domain.access import Permission, Principal, Role
 from inspection.errors import ConflictError
 from inspection.store.answers import KEPT_FOR
-from inspection.store.database import Database
-from inspection.store.pictures import PictureStore
 from tests.conftest import Clock
-from tests.integration.api.conftest import RoleGate
+from tests.integration.api.conftest import KeyHeaders
 
 ROUTER = APIRouter(route_class=Once)
 MAY_PUSH = Permitted(Permission.PUSH)
@@ -30,6 +26,14 @@ MAY_PUSH = Permitted(Permission.PUSH)
 
 class Thing(Body):
     name: Name
+
+
+class RoleGate:
+    """Takes the role out of the request's `Authorization`."""
+
+    def principal(self, request: Request) -> Principal:
+        role = Role(request.headers["Authorization"].removeprefix("Bearer "))
+        return Principal(name=f"the {role}", permissions=role.permissions)
 
 
 @ROUTER.post("/things", status_code=201)
@@ -43,20 +47,14 @@ NUMBERS = itertools.count(1)
 
 
 @pytest.fixture
-def things(sqlite_url: str, clock: Clock, tmp_path: Path) -> Iterator[TestClient]:
+def things(installation: Installation, key_headers: KeyHeaders) -> Iterator[TestClient]:
     app = FastAPI()
-    with closing(Database.open(sqlite_url)) as database:
-        app.state.installation = Installation(
-            database=database,
-            pictures=PictureStore(str(tmp_path / "pictures")),
-            gate=RoleGate(),
-            clock=clock,
-        )
-        problems.add_handlers(app)
-        app.include_router(ROUTER)
-        with TestClient(app, raise_server_exceptions=False) as client:
-            client.headers["Authorization"] = f"Bearer {Role.ENGINEER}"
-            yield client
+    app.state.installation = installation
+    problems.add_handlers(app)
+    app.include_router(ROUTER)
+    with TestClient(app, raise_server_exceptions=False) as client:
+        client.headers.update(key_headers(Role.ENGINEER))
+        yield client
 
 
 def test_request_sent_again_is_answered_the_same_and_not_done_again(things: TestClient) -> None:
@@ -109,12 +107,14 @@ def test_refused_request_may_be_sent_again_with_the_same_key(
     assert corrected.status_code == 201
 
 
-def test_nobody_gets_an_answer_kept_for_somebody_else(things: TestClient) -> None:
+def test_nobody_gets_an_answer_kept_for_somebody_else(
+    things: TestClient, key_headers: KeyHeaders
+) -> None:
     headers = {"Idempotency-Key": "8e03978e-40d5"}
     first = things.post("/things", json={"name": "a"}, headers=headers)
 
-    viewer = headers | {"Authorization": f"Bearer {Role.VIEWER}"}
-    administrator = headers | {"Authorization": f"Bearer {Role.ADMINISTRATOR}"}
+    viewer = headers | key_headers(Role.VIEWER)
+    administrator = headers | key_headers(Role.ADMINISTRATOR)
 
     assert things.post("/things", json={"name": "a"}, headers=viewer).status_code == 403
     others = things.post("/things", json={"name": "a"}, headers=administrator)
