@@ -22,7 +22,7 @@ from inspection.errors import ConfigurationError
 PREFIX = "INSPECTION_"
 
 #: Settings that may be given as a file.
-SECRETS = ("redis_url", "database_url", "oidc_client_secret")
+SECRETS = ("redis_url", "database_url", "oidc_client_secret", "audit_key")
 
 
 class Settings(BaseModel):
@@ -39,6 +39,11 @@ class Settings(BaseModel):
         default=None,
         description="PostgreSQL >= 15 (`postgresql://…`) or SQLite (`sqlite:///…`); "
         "unset: a SQLite file below the data directory",
+    )
+    audit_key: str | None = Field(
+        default=None,
+        description="Secret that the audit is sealed with, the same for every process: 32 "
+        "characters or more; former ones after a comma. Unset: a file below the data directory",
     )
     picture_url: str | None = Field(
         default=None,
@@ -210,6 +215,16 @@ class Settings(BaseModel):
             budget_bytes=None if self.keep_gb is None else int(self.keep_gb * 2**30),
             reserve_bytes=int(self.disk_reserve_gb * 2**30),
         )
+
+    @property
+    def audit_key_file(self) -> Path:
+        """Where the key of the audit is kept when none is set."""
+        return self.data_dir.absolute() / "audit" / "key"
+
+    @property
+    def anchor_file(self) -> Path:
+        """Where the ends of the audit's chain are written down."""
+        return self.data_dir.absolute() / "audit" / "anchors.jsonl"
 
     @property
     def journals(self) -> Path:

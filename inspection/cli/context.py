@@ -12,6 +12,7 @@ import psutil
 import redis
 
 from inspection.cli import lifeline
+from inspection.cli.audit_key import anchoring, audit_keys
 from inspection.errors import CheckpointError, ConfigurationError, UnavailableError
 from inspection.model.checkpoint_folder import read_description, resolve_checkpoint
 from inspection.settings import Settings, prepare_data_dir, read_settings
@@ -258,8 +259,9 @@ def answering(variable: str, *, is_supervised: bool = False) -> Iterator[None]:
 def _database(settings: Settings) -> Iterator[Database]:
     if settings.database_url is None:
         prepare_data_dir(settings)
-    database = Database.open(settings.database)
+    database = Database.open(settings.database, audit_keys=audit_keys(settings))
     try:
-        yield database
+        with anchoring(settings, database):
+            yield database
     finally:
         database.close()

@@ -10,6 +10,7 @@ import redis
 
 from inspection.accounting import accounts, total
 from inspection.cli import api, context, output, weights
+from inspection.cli.audit_key import audit_keys
 from inspection.cli.site_file import SiteFile, create_missing
 from inspection.cli.supervisor import Part, Supervisor
 from inspection.domain.health import CaptureState
@@ -188,10 +189,8 @@ def running(
         redis_url = settings.redis_url or (embedded.start() if embedded else "")
         streams = stack.enter_context(connect(redis_url))
         context.checked_streams(streams)
-        database = Database.open(settings.database)
-        stack.callback(database.close)
-        with context.answering("INSPECTION_DATABASE_URL"):
-            database.migrate()
+        audit_keys(settings, is_made=True)
+        database = stack.enter_context(context.migrated_database(settings))
         with database.write() as connection:
             create_missing(connection, site_file, at=context.clock(), by=ACTOR)
         address = api.address_for_children(settings)

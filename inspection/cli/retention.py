@@ -3,21 +3,27 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from inspection.cli import context, output
+from inspection.cli.audit_key import audit_keys
 from inspection.cli.heartbeat import beating
 from inspection.cli.processes import Lifeline
+from inspection.domain.chain import AuditKeys
 from inspection.domain.evidence import Amount
 from inspection.domain.forecast import HISTORY_DAYS, Outlook
 from inspection.settings import Settings
+from inspection.store.database import Database
 from inspection.telemetry import logger
 
 if TYPE_CHECKING:
     from inspection.keeping.keeper import Keeper, Report
     from inspection.keeping.outlook import Holdings
+
+#: Seconds that the last digests may take at the end.
+SEALING_S: Final = 10.0
 
 app = typer.Typer(help="What is kept and for how long: rows, pictures, maps.", no_args_is_help=True)
 
@@ -41,10 +47,12 @@ def keeper(
     """
     settings = context.begin("keeper", has_lifeline=lifeline)
     stop = context.stop_on_signals()
+    keys = audit_keys(settings, is_made=True)
     with (
         _keeper(settings, stop, is_supervised=lifeline) as one,
         context.opened_database(settings, is_supervised=lifeline) as database,
         beating(database, "keeper", clock=context.clock, slot=slot) as pulse,
+        _sealing(settings, database, keys, stop),
     ):
         logger().info("keeper_ready")
         one.run(pulse.turn)
@@ -95,6 +103,26 @@ def show(*, as_json: Json = False) -> None:
         return
     output.show_rows(_table(found), as_json=False)
     output.show_object(_summary(found, settings), as_json=False)
+
+
+@contextmanager
+def _sealing(
+    settings: Settings, database: Database, keys: AuditKeys | None, stop: threading.Event
+) -> Iterator[None]:
+    """Seal what is recorded, in a thread of its own: a round of removing may take a minute."""
+    if keys is None:
+        yield
+        return
+    from inspection.keeping.sealing import Sealer
+
+    sealer = Sealer(database, keys, settings.anchor_file, clock=context.clock)
+    thread = threading.Thread(target=sealer.run, args=[stop], name="sealer", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(SEALING_S)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from inspection.errors import ConfigurationError
 #: Names are used in Redis keys, file names and addresses.
 NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
-SourceKind = Literal["folder", "video", "rtsp", "usb", "simulated"]
+SourceKind = Literal["folder", "video", "rtsp", "usb", "simulated", "push"]
 
 
 class OverflowPolicy(StrEnum):
@@ -99,6 +99,11 @@ class Camera:
     def is_live(self) -> bool:
         """Whether an exposure that is not taken now is gone."""
         return self.source.kind in ("rtsp", "usb", "simulated")
+
+    @property
+    def is_pushed(self) -> bool:
+        """Whether others send its frames to the interface, and nobody captures it."""
+        return self.source.kind == "push"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,9 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, text
 
+from inspection.domain.chain import AuditKeys, Head
 from inspection.errors import ConfigurationError, InspectionError
+from inspection.store import chain
 from inspection.store.engine import (
     BEGIN,
     engine_of,
@@ -33,20 +35,24 @@ _alembic_lock = threading.Lock()
 class Database:
     """Tables on SQLite or PostgreSQL, reached through short transactions."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, *, audit_keys: AuditKeys | None = None) -> None:
         self._engine = engine
+        self._audit_keys = audit_keys
+        #: End of the audit's chain after the last link that this process has added for good.
+        self.sealed_head: Head | None = None
 
     @classmethod
-    def open(cls, url: str) -> Self:
+    def open(cls, url: str, *, audit_keys: AuditKeys | None = None) -> Self:
         """Prepare connections to `url`; the first transaction makes the first one.
 
         Args:
             url: `sqlite:///file` (its folder is made) or `postgresql://user@host/database`.
+            audit_keys: what changes are sealed with as they are committed; None: they are not.
 
         Raises:
             ConfigurationError: the address is of another kind, or its folder cannot be made.
         """
-        return cls(engine_of(url))
+        return cls(engine_of(url), audit_keys=audit_keys)
 
     @property
     def address(self) -> str:
@@ -86,7 +92,10 @@ class Database:
             ConfigurationError: it answers, but will not work until somebody changes something.
         """
         with self._transaction({BEGIN: "BEGIN IMMEDIATE"}) as connection:
+            self._take_notes(connection)
             yield connection
+            sealed = self._seal(connection)
+        self.sealed_head = sealed or self.sealed_head
 
     @contextmanager
     def write_soon(self) -> Iterator[Connection]:
@@ -105,7 +114,9 @@ class Database:
                 with connection.begin():
                     if not self.is_sqlite:
                         connection.execute(text("SET LOCAL synchronous_commit TO off"))
+                    self._take_notes(connection)
                     yield connection
+                    self._seal(connection)
             finally:
                 set_waits_for_disk(connection, is_on=True)
 
@@ -181,6 +192,13 @@ class Database:
             connection.execution_options(**options)
             with connection.begin():
                 yield connection
+
+    def _take_notes(self, connection: Connection) -> None:
+        if self._audit_keys is not None:
+            connection.execution_options(**{chain.NOTES: []})
+
+    def _seal(self, connection: Connection) -> Head | None:
+        return None if self._audit_keys is None else chain.seal(connection, self._audit_keys)
 
     def _upgrade(self, connection: Connection) -> None:
         if not self.is_sqlite:

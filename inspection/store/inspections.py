@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, func, select
 
 from inspection.domain.evidence import Gone
 from inspection.domain.frame import FrameIdentity
@@ -174,7 +174,7 @@ def latency_summary(
     recorded_at = tables.ledger.c.recorded_at
     span = (
         select(func.min(recorded_at).label("first_at"), func.max(recorded_at).label("last_at"))
-        .join(tables.inspections, tables.inspections.c.ledger_id == tables.ledger.c.id)
+        .join(tables.inspections, tables.is_of_ledger(tables.inspections))
         .where(*_of(connection, line=line, from_at=from_at))
     )
     first_at, last_at = connection.execute(span).one()
@@ -232,11 +232,7 @@ def _selected() -> Select[*tuple[Any, ...]]:
             tables.lines.c.name.label("line"),
             tables.thresholds.c.version.label("threshold_version"),
         )
-        .join(
-            tables.ledger,
-            # The time says in which partition it is.
-            and_(ledger.id == row.ledger_id, ledger.captured_at == row.captured_at),
-        )
+        .join(tables.ledger, tables.is_of_ledger(tables.inspections))
         .join(tables.cameras, tables.cameras.c.id == row.camera_id)
         .join(tables.stations, tables.stations.c.id == ledger.station_id)
         .join(tables.lines, tables.lines.c.id == row.line_id)

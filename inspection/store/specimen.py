@@ -4,10 +4,11 @@ The rows are those of `inspection.store.specimen_rows`; here they get their line
 thresholds, and are counted into every table that is kept beside them.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 import numpy as np
@@ -16,7 +17,7 @@ from sqlalchemy import Connection, func, select, text
 from inspection.domain.line import Camera, Line, PicturePolicy, Scope, Source
 from inspection.domain.site import Site
 from inspection.errors import ConfigurationError
-from inspection.store import histograms, lines, tables, thresholds
+from inspection.store import histograms, lines, partitions, tables, thresholds
 from inspection.store.bulk import copied, without_indexes
 from inspection.store.database import Database
 from inspection.store.engine import patience
@@ -120,6 +121,9 @@ def make(database: Database, plan: Plan) -> Specimen:
 
 
 def _fill(connection: Connection, plan: Plan) -> None:
+    weeks = math.ceil(plan.days / 7) + 1
+    moments = (plan.begins_at + n * timedelta(days=7) for n in range(weeks))
+    partitions.ensure(connection, [*moments, plan.ends_at])
     with without_indexes(connection, tables.ledger, tables.inspections):
         for ledger_columns, inspection_columns in chunks(plan, _place(connection)):
             copied(connection, tables.ledger, ledger_columns)

@@ -42,7 +42,7 @@ CHANGED: Final = 0.7
 DROPPED: Final = 0.0005
 UNINSPECTED: Final = 0.001
 #: Share of parts with a defect, which one of the cameras sees.
-DEFECTIVE: Final = 0.03
+DEFECTIVE: Final = 0.07
 #: From exposure to the row.
 LATENCY_MS: Final = 180
 #: Parts a line makes between two statements.

@@ -5,6 +5,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    ColumnElement,
     Double,
     ForeignKey,
     Index,
@@ -14,6 +15,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    and_,
     false,
 )
 
@@ -128,6 +130,8 @@ recipes = Table(
     UniqueConstraint("line_id", "product", "version"),
 )
 
+# The next three are partitioned by `captured_at` on PostgreSQL, where it is part of their primary
+# keys (`inspection.store.partitions`). Nothing refers to them by a foreign key.
 ledger = Table(
     "ledger",
     metadata,
@@ -168,6 +172,10 @@ ledger = Table(
     # Of each class what was recorded first goes first: ids rise as rows are recorded.
     partial_index(None, "keep_class", "id", where="keep_class IS NOT NULL"),
     partial_index(None, "picture_sha256", where="picture_sha256 IS NOT NULL"),
+    # The few that were not inspected, of a line and a time.
+    partial_index(
+        "ix_ledger_not_inspected", "line_id", "captured_at", where="outcome <> 'inspected'"
+    ),
 )
 
 inspections = Table(
@@ -177,13 +185,13 @@ inspections = Table(
     # The next seven repeat the ledger's so that one index can select and sort.
     Column("captured_at", Moment, nullable=False),
     Column("line_id", Id, nullable=False),
-    Column("station_id", Id),
+    Column("station_id", Id, nullable=False),
     Column("camera_id", Id, nullable=False),
     Column("product", Text),
     Column("part_serial", Text),
     Column("lot", Text),
     #: Where its score is counted, a row of `score_sources`.
-    Column("source_id", Id),
+    Column("source_id", Id, nullable=False),
     Column("score", Double, nullable=False),
     Column("verdict", String(16), nullable=False),
     Column("threshold_id", Id, ForeignKey("thresholds.id")),
@@ -222,12 +230,20 @@ maps = Table(
     "maps",
     metadata,
     ledger_key(),
+    Column("captured_at", Moment, nullable=False),
     Column("taps", Integer, nullable=False),
     Column("rows", Integer, nullable=False),
     Column("columns", Integer, nullable=False),
     #: float16, little-endian, C order.
     Column("data", LargeBinary, nullable=False),
 )
+
+
+def is_of_ledger(table: Table) -> ColumnElement[bool]:
+    """Return what joins `inspections` or `maps` to the ledger, partition by partition."""
+    is_same = table.c.captured_at == ledger.c.captured_at
+    return and_(table.c.ledger_id == ledger.c.id, is_same)
+
 
 audit = Table(
     "audit",
@@ -243,6 +259,7 @@ audit = Table(
     Column("after", Json),
     Index(None, "at"),
     Index(None, "thing", "name"),
+    Index(None, "who", "id"),
 )
 
 #: Files of references, each once, however many versions use it.

@@ -145,6 +145,16 @@ def threshold_history(connection: Connection, scope: Scope) -> list[Threshold]:
     return [threshold_of(row) for row in rows]
 
 
+def newest_version(connection: Connection, scope: Scope) -> int:
+    """Return the newest version of the threshold of `scope`; 0: it has none.
+
+    Raises:
+        NotFoundError: there is no such line, station or camera.
+    """
+    of_scope = tables.thresholds.c.scope == located(connection, scope)["scope"]
+    return connection.scalar(select(func.max(tables.thresholds.c.version)).where(of_scope)) or 0
+
+
 def located(connection: Connection, scope: Scope) -> dict[str, Any]:
     """Return the columns of `tables.thresholds` that say where a scope is.
 

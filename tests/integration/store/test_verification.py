@@ -1,0 +1,429 @@
+"""Whoever changes rows behind the audit's back is found out, and the first bad row is named."""
+
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select, text
+
+from inspection.domain.chain import AuditKeys, LinkKind
+from inspection.domain.dead_letter import DeadLetterState
+from inspection.domain.evidence import Gone, KeepClass
+from inspection.domain.ledger import Entry
+from inspection.keeping.sealing import Sealer
+from inspection.store import (
+    anchors,
+    chain,
+    ledger,
+    lines,
+    redriving,
+    retention,
+    tables,
+    thresholds,
+)
+from inspection.store.audit import Change, add_change
+from inspection.store.audit_tables import audit_links
+from inspection.store.database import Database
+from inspection.store.ledger_tables import dead_letters
+from inspection.store.retention import Ask
+from inspection.store.verification import Verification, Verifier
+from tests import factories
+from tests.conftest import Clock
+from tests.factories import NOON
+
+KEYS = AuditKeys.of("first-key-" * 4)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plant:
+    """A database whose changes are sealed, and what its keeper does."""
+
+    database: Database
+    sealer: Sealer
+    anchor_file: Path
+    clock: Clock
+
+    def record(self, *numbers: int) -> None:
+        with self.database.write() as connection:
+            ledger.record(connection, [_entry(number) for number in numbers], at=self.clock())
+
+    def change(self, name: str) -> None:
+        with self.database.write() as connection:
+            add_change(connection, _change(name))
+
+    def verified(self, keys: AuditKeys = KEYS) -> Verification:
+        return Verifier(self.database, keys, anchors.read(self.anchor_file)).run()
+
+    def first(self) -> str:
+        """What is said of the first bad row."""
+        return str(self.verified().findings[0])
+
+    def tamper(self, *statements: str) -> None:
+        """Do something to the database that the program knows nothing of."""
+        with self.database.write() as connection:
+            for statement in statements:
+                connection.execute(text(statement))
+
+
+def _entry(number: int) -> Entry:
+    captured_at = NOON + timedelta(seconds=number)
+    if number % 10 == 0:
+        return factories.uninspected(sequence_number=number, captured_at=captured_at)
+    return factories.inspected(
+        sequence_number=number,
+        captured_at=captured_at,
+        score=number / 100,
+        picture=factories.picture(sha256=f"{number:064x}"),
+    )
+
+
+def _change(name: str) -> Change:
+    return Change(
+        at=NOON, who="anna", action="changed", thing="line", name=name, after={"rate": 0.5}
+    )
+
+
+@pytest.fixture
+def plant(database_url: str, tmp_path: Path, clock: Clock) -> Iterator[Plant]:
+    """Six changes (those of the site among them) and twelve frames, sealed and anchored."""
+    file = tmp_path / "anchors.jsonl"
+    with closing(Database.open(database_url, audit_keys=KEYS)) as database:
+        with database.write() as connection:
+            lines.create_missing(connection, factories.site(), at=NOON, by="test")
+            thresholds.set_threshold(
+                connection, factories.scope(), 0.5, at=NOON, by="test", reason="first"
+            )
+        sealer = Sealer(database, KEYS, file, clock=clock)
+        plant = Plant(database=database, sealer=sealer, anchor_file=file, clock=clock)
+        for name in ("line-1", "line-2", "line-3"):
+            plant.change(name)
+        plant.record(*range(1, 8))
+        sealer.round()
+        plant.record(*range(8, 13))
+        sealer.round()
+        sealer.anchor()
+        yield plant
+
+
+def test_nothing_is_found_where_nobody_has_meddled(plant: Plant) -> None:
+    found = plant.verified()
+
+    assert found.findings == []
+    assert (found.row_count, found.open_count) == (12, 0)
+    assert found.head is not None
+    assert found.link_count == found.head.number == found.change_count + 3
+
+
+@pytest.mark.parametrize(
+    ("statements", "finding"),
+    [
+        (["UPDATE audit SET who = 'bob' WHERE name = 'line-2'"], "audit {1} was edited"),
+        (["UPDATE audit SET after = NULL WHERE name = 'line-2'"], "audit {1} was edited"),
+        (["DELETE FROM audit WHERE name = 'line-2'"], "audit {1} is gone"),
+        (
+            [
+                "UPDATE audit SET id = -1 WHERE id = {0}",
+                "UPDATE audit SET id = {0} WHERE id = {1}",
+                "UPDATE audit SET id = {1} WHERE id = -1",
+            ],
+            "audit {0} was edited",
+        ),
+        (
+            [
+                "INSERT INTO audit (id, at, who, action, thing, name)"
+                " SELECT 999, at, 'eve', action, thing, name FROM audit WHERE id = {0}"
+            ],
+            "audit 999 was never sealed",
+        ),
+    ],
+    ids=["edited", "emptied", "deleted", "swapped", "forged"],
+)
+def test_change_that_was_tampered_with_is_named(
+    plant: Plant, statements: Sequence[str], finding: str
+) -> None:
+    with plant.database.read() as connection:
+        named = select(tables.audit.c.id).where(tables.audit.c.name.like("line-_"))
+        ids = list(connection.scalars(named.order_by(tables.audit.c.id)))[-3:]
+
+    plant.tamper(*(statement.format(*ids) for statement in statements))
+
+    assert plant.first().startswith(finding.format(*ids))
+
+
+@pytest.mark.parametrize(
+    ("statements", "finding"),
+    [
+        (
+            ["UPDATE audit_links SET statement = replace(statement, 'test', 'eve')"],
+            "audit_links 2 was edited, moved or forged",
+        ),
+        (
+            ["UPDATE audit_links SET sealed_at = '2020-01-01 00:00:00+00' WHERE number = 4"],
+            "audit_links 4 was edited, moved or forged",
+        ),
+        (["DELETE FROM audit_links WHERE number = 4"], "audit_links 4 is gone"),
+        (["DELETE FROM audit_links WHERE number = 1"], "audit_links 1 is gone"),
+        (
+            [
+                "UPDATE audit_links SET number = -1 WHERE number = 3",
+                "UPDATE audit_links SET number = 3 WHERE number = 4",
+                "UPDATE audit_links SET number = 4 WHERE number = -1",
+            ],
+            "audit_links -1 ",
+        ),
+        (
+            [
+                "DELETE FROM audit WHERE id IN (SELECT change_id FROM audit_links WHERE number > 5)",
+                "DELETE FROM audit_links WHERE number > 5",
+            ],
+            "audit_links 6 is gone: ",
+        ),
+        (["DELETE FROM audit", "DELETE FROM audit_links"], "audit_links 1 is gone: "),
+    ],
+    ids=["edited", "dated", "deleted", "first", "swapped", "tail cut", "all gone"],
+)
+def test_link_that_was_tampered_with_is_named(
+    plant: Plant, statements: Sequence[str], finding: str
+) -> None:
+    plant.tamper(*statements)
+
+    assert plant.first().startswith(finding.replace("-1", "3"))
+
+
+@pytest.mark.parametrize(
+    ("statements", "finding"),
+    [
+        (["UPDATE inspections SET score = 0.01 WHERE ledger_id = 5"], "inspections 5 was changed"),
+        (
+            ["UPDATE inspections SET score = 0.9, verdict = 'NG' WHERE ledger_id = 11"],
+            "inspections 11 was changed",
+        ),
+        (["UPDATE inspections SET line_id = 7 WHERE ledger_id = 5"], "inspections 5 was changed"),
+        (["UPDATE ledger SET part_serial = 'X' WHERE id = 5"], "ledger 5 was changed"),
+        (["UPDATE ledger SET reason = 'truncated' WHERE id = 10"], "ledger 10 was changed"),
+        (["DELETE FROM inspections WHERE ledger_id = 5"], "inspections 5 is gone"),
+        (
+            ["DELETE FROM inspections WHERE ledger_id = 5", "DELETE FROM ledger WHERE id = 5"],
+            "ledger 5 is gone",
+        ),
+        (
+            [
+                "UPDATE inspections SET score = 0.08 WHERE ledger_id = 4",
+                "UPDATE inspections SET score = 0.04 WHERE ledger_id = 8",
+            ],
+            "inspections 4 was changed",
+        ),
+        (
+            ["UPDATE ledger SET picture_sha256 = '{}' WHERE id = 3".format("e" * 64)],
+            "ledger 3 has another picture",
+        ),
+        (
+            [
+                "INSERT INTO ledger (id, camera_id, captured_at, sequence_number, outcome, line_id,"
+                " station_id, recorded_at, is_repeated) SELECT -5, camera_id, captured_at, 99,"
+                " outcome, line_id, station_id, recorded_at, is_repeated FROM ledger WHERE id = 1"
+            ],
+            "ledger -5 was not there",
+        ),
+    ],
+    ids=[
+        "score",
+        "verdict",
+        "line",
+        "serial",
+        "reason",
+        "inspection deleted",
+        "row deleted",
+        "scores swapped",
+        "picture",
+        "row forged",
+    ],
+)
+def test_row_that_was_tampered_with_is_named(
+    plant: Plant, statements: Sequence[str], finding: str
+) -> None:
+    plant.tamper(*statements)
+
+    found = plant.verified().findings
+    assert str(found[0]).startswith(finding)
+    assert len(found) <= 2
+
+
+def test_marks_that_were_tampered_with_are_named(plant: Plant) -> None:
+    with plant.database.read() as connection:
+        kinds = connection.execute(select(audit_links.c.number, audit_links.c.kind)).all()
+    first = min(number for number, kind in kinds if kind == LinkKind.LEDGER)
+
+    with plant.database.write() as connection:
+        connection.execute(audit_links.update().values(marks=b"x"))
+
+    assert plant.first() == f"audit_links {first} has other marks than it had"
+
+
+def test_other_key_verifies_nothing_and_seals_nothing(plant: Plant, database_url: str) -> None:
+    other = AuditKeys.of("another-key" * 3)
+
+    with closing(Database.open(database_url, audit_keys=other)) as database:
+        with database.write() as connection:
+            add_change(connection, _change("line-9"))
+        assert database.sealed_head is None
+
+    assert "which is not among those given" in str(plant.verified(other).findings[0])
+    assert "was never sealed" in plant.first()
+
+
+def test_key_that_was_changed_still_verifies_what_the_former_one_sealed(
+    plant: Plant, database_url: str
+) -> None:
+    both = AuditKeys(secrets=(b"second-key" * 4, *KEYS.secrets))
+
+    with closing(Database.open(database_url, audit_keys=both)) as database:
+        with database.write() as connection:
+            chain.change_key(connection, both, at=NOON)
+        with database.write() as connection:
+            add_change(connection, _change("line-9"))
+        head = database.sealed_head
+
+    assert head is not None
+    assert head.key_id == both.newest != KEYS.newest
+    assert plant.verified(both).findings == []
+    # Who has only the former one cannot go on with it.
+    plant.change("line-10")
+    assert "was never sealed" in str(plant.verified(both).findings[0])
+
+
+def test_older_copy_of_the_database_is_found_by_a_newer_anchor(
+    sqlite_url: str, tmp_path: Path, clock: Clock
+) -> None:
+    file, copy = Path(sqlite_url.removeprefix("sqlite:///")), tmp_path / "copy"
+    anchor_file = tmp_path / "anchors.jsonl"
+    with closing(Database.open(sqlite_url, audit_keys=KEYS)) as database:
+        sealer = Sealer(database, KEYS, anchor_file, clock=clock)
+        plant = Plant(database=database, sealer=sealer, anchor_file=anchor_file, clock=clock)
+        plant.change("line-1")
+    shutil.copy(file, copy)
+    with closing(Database.open(sqlite_url, audit_keys=KEYS)) as database:
+        sealer = Sealer(database, KEYS, anchor_file, clock=clock)
+        plant = Plant(database=database, sealer=sealer, anchor_file=anchor_file, clock=clock)
+        plant.change("line-2")
+        sealer.anchor()
+    shutil.copy(copy, file)
+
+    with closing(Database.open(sqlite_url, audit_keys=KEYS)) as database:
+        found = Verifier(database, KEYS, anchors.read(anchor_file)).run()
+
+    assert "audit_links 3 is gone: 3 links were anchored" in str(found.findings[0])
+
+
+def test_rows_from_before_the_first_key_are_sealed_as_they_were_found(
+    database_url: str, tmp_path: Path, clock: Clock
+) -> None:
+    with closing(Database.open(database_url)) as database, database.write() as connection:
+        for name in ("line-1", "line-2"):
+            add_change(connection, _change(name))
+
+    with closing(Database.open(database_url, audit_keys=KEYS)) as database:
+        Sealer(database, KEYS, tmp_path / "anchors", clock=clock).round()
+        found = Verifier(database, KEYS, []).run()
+        with database.read() as connection:
+            begin = connection.execute(select(audit_links).order_by(audit_links.c.number)).first()
+
+    assert begin is not None
+    assert found.findings == []
+    assert found.change_count == json.loads(begin.statement)["changes_up_to"] == 2
+
+
+def test_rows_and_pictures_that_retention_took_are_no_findings(plant: Plant) -> None:
+    later = plant.clock.advance(10)
+    plant.record(13, 14)
+    plant.sealer.round()
+    with plant.database.write_soon() as connection:
+        ask = Ask(limit=3, at=later, before=later)
+        retention.take_evidence(connection, KeepClass.OK, Gone.AGE, ask)
+    for limit in (4, 100):
+        with plant.database.write_soon() as connection:
+            retention.remove_rows(connection, Ask(limit=limit, at=later, before=later))
+
+    found = plant.verified()
+
+    assert found.findings == []
+    assert (found.row_count, found.removed_count) == (2, 12)
+    plant.tamper("DELETE FROM inspections WHERE ledger_id = 14", "DELETE FROM ledger WHERE id = 14")
+    assert plant.first() == "ledger 14 is gone"
+
+
+def test_row_that_was_redriven_is_no_finding_until_somebody_changes_it(plant: Plant) -> None:
+    entry = factories.inspected(
+        sequence_number=10, captured_at=NOON + timedelta(seconds=10), score=0.1
+    )
+    with plant.database.write() as connection:
+        letter = connection.execute(select(dead_letters)).one()
+        connection.execute(
+            dead_letters.update().values(state=DeadLetterState.REQUESTED.value, requested_by="anna")
+        )
+        assert redriving.settle(connection, {letter.id: entry}, at=NOON) == {letter.id}
+
+    assert plant.verified().findings == []
+    plant.tamper("UPDATE inspections SET score = 0.2 WHERE ledger_id = 10")
+    assert plant.first() == "ledger 10 is not as it was left when it was re-driven"
+
+
+def test_many_writers_at_once_leave_an_unbroken_chain(plant: Plant, database_url: str) -> None:
+    def write(writer: int) -> None:
+        with closing(Database.open(database_url, audit_keys=KEYS)) as database:
+            for number in range(8):
+                with database.write() as connection:
+                    add_change(connection, _change(f"{writer}-{number}"))
+                with pytest.raises(ZeroDivisionError), database.write() as connection:
+                    add_change(connection, _change("never"))
+                    raise ZeroDivisionError
+
+    with ThreadPoolExecutor(5) as pool:
+        writers = [pool.submit(write, writer) for writer in range(4)]
+        rounds = pool.submit(lambda: [_recorded(plant, number) for number in range(20, 30)])
+        while not rounds.done():
+            assert plant.verified().findings == []
+        for writer in writers:
+            writer.result()
+
+    plant.sealer.round()
+    found = plant.verified()
+    assert found.findings == []
+    assert (found.row_count, found.open_count) == (rounds.result()[-1] - 17, 0)
+    assert found.link_count == found.change_count + rounds.result().count(30) + 1
+
+
+def _recorded(plant: Plant, number: int) -> int:
+    plant.record(number)
+    return number
+
+
+def test_row_that_is_committed_late_is_covered_once(
+    postgres_database_url: str, tmp_path: Path, clock: Clock
+) -> None:
+    with closing(Database.open(postgres_database_url, audit_keys=KEYS)) as database:
+        with database.write() as connection:
+            cameras = (factories.camera(), factories.camera(name="cam-2"))
+            site = factories.site(cameras=cameras)
+            lines.create_missing(connection, site, at=NOON, by="test")
+            thresholds.set_threshold(
+                connection, factories.scope(), 0.5, at=NOON, by="test", reason="first"
+            )
+        sealer = Sealer(database, KEYS, tmp_path / "anchors", clock=clock)
+        with database.write() as late:
+            ledger.record(late, [_entry(1)], at=NOON)
+            with database.write() as connection:
+                ledger.record(connection, [factories.inspected(camera="cam-2")], at=NOON)
+            waiting = [sealer.round(), sealer.round()]
+        covered = [sealer.round(), sealer.round()]
+        found = Verifier(database, KEYS, []).run()
+
+    assert (waiting, covered) == ([0, 0], [1, 0])
+    assert found.findings == []
+    assert (found.row_count, found.open_count) == (2, 0)
