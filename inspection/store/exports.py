@@ -7,14 +7,15 @@ export of hours holds nobody up. Rows that come late, behind the page being read
 import io
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final
 
 import pyarrow as pa
+import pyarrow.compute
 import pyarrow.csv
 import pyarrow.parquet
-from sqlalchemy import Connection, Row, and_, select, tuple_
+from sqlalchemy import Connection, Row, Text, and_, select, tuple_, type_coerce
 
 from inspection.store import tables
 from inspection.store.audit import Change, add_change
@@ -25,6 +26,7 @@ from inspection.store.history_query import HistoryFilter, Sought
 PAGE: Final = 10_000
 #: What spreadsheets take for the beginning of a formula.
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
+_ENCODE: Final = json.JSONEncoder(ensure_ascii=False).encode
 _MOMENT: Final = pa.timestamp("us", tz="UTC")
 
 SCHEMA: Final = pa.schema(
@@ -55,6 +57,34 @@ SCHEMA: Final = pa.schema(
         pa.field("recorded_at", _MOMENT, nullable=False),
     ]
 )
+#: Columns of rows that are shown as they are, or by another name.
+_SHOWN: Final = (
+    "ledger_id",
+    "line_id",
+    "station_id",
+    "camera_id",
+    "product",
+    "part_serial",
+    "lot",
+    "score",
+    "threshold_value",
+    "threshold_id",
+    "distance",
+    "verdict",
+    "review",
+    "checkpoint_hash",
+    "reference_hash",
+    "waited_ms",
+    "inference_ms",
+    "latency_ms",
+)
+#: What is looked up by a row id.
+_NAMED: Final = {
+    "line": "line_id",
+    "station": "station_id",
+    "camera": "camera_id",
+    "threshold_version": "threshold_id",
+}
 #: Columns of text that comes from outside and may be anything.
 _FOREIGN: Final = ("product", "part_serial", "lot", "trigger_id")
 
@@ -121,7 +151,7 @@ def _pages(database: Database, asked: HistoryFilter) -> Iterator[tuple[Sequence[
             page = _page(connection, asked, place)
         is_last = len(page) < PAGE
         if page:
-            place = page[-1].captured_at, page[-1].ledger_id
+            place = _moment(page[-1].captured_at), page[-1].ledger_id
             yield page, names
 
 
@@ -136,13 +166,15 @@ def _page(
     order = (row.captured_at, row.ledger_id)
     of_page = select(tables.inspections).where(*conditions).order_by(*order).limit(PAGE).subquery()
     shown = of_page.c
+    # Times as the driver gives them: to make each one aware takes longer than all the rest.
+    times = (shown.captured_at, ledger.recorded_at)
     statement = (
         select(
-            *shown,
+            *(shown[name] for name in _SHOWN),
+            *(type_coerce(time, Text).label(time.name) for time in times),
             ledger.sequence_number,
             ledger.trigger_id,
             ledger.picture_sha256,
-            ledger.recorded_at,
         )
         .join(
             tables.ledger,
@@ -169,19 +201,34 @@ def _names(connection: Connection) -> _Names:
 
 def _table(page: Sequence[Row[Any]], names: _Names) -> pa.Table:
     columns = dict(zip(page[0]._fields, zip(*page, strict=True), strict=True))
-    renamed = {
+    columns |= {
         "inspection": columns["ledger_id"],
         "threshold": columns["threshold_value"],
         "checkpoint": columns["checkpoint_hash"],
         "picture": columns["picture_sha256"],
     }
-    for name, by in (("line", "line_id"), ("station", "station_id"), ("camera", "camera_id")):
-        renamed[name] = tuple(names[name].get(number) for number in columns[by])
-    versions = names["threshold_version"]
-    renamed["threshold_version"] = tuple(versions.get(one) for one in columns["threshold_id"])
-    return pa.table(
-        [pa.array(renamed.get(f.name, columns.get(f.name)), f.type) for f in SCHEMA], SCHEMA
-    )
+    for name, by in _NAMED.items():
+        columns[name] = tuple(map(names[name].get, columns[by]))
+    arrays = [
+        _moments(columns[field.name])
+        if field.type == _MOMENT
+        else pa.array(columns[field.name], field.type)
+        for field in SCHEMA
+    ]
+    return pa.table(arrays, SCHEMA)
+
+
+def _moments(values: Sequence[Any]) -> pa.Array:
+    if not isinstance(values[0], str):
+        return pa.array(values, _MOMENT)
+    # SQLite keeps text, in UTC and without saying so.
+    return pyarrow.compute.assume_timezone(pa.array(values).cast(pa.timestamp("us")), "UTC")
+
+
+def _moment(value: datetime | str) -> datetime:
+    if isinstance(value, str):
+        return datetime.fromisoformat(value).replace(tzinfo=UTC)
+    return value
 
 
 def _csv(pages: Iterable[pa.Table]) -> Iterator[bytes]:
@@ -217,16 +264,24 @@ def _parquet(pages: Iterable[pa.Table]) -> Iterator[bytes]:
 
 
 def _jsonl(pages: Iterable[pa.Table]) -> Iterator[bytes]:
+    line = "{" + ",".join(f'"{name}":%s' for name in SCHEMA.names) + "}\n"
     for page in pages:
-        columns = {name: page.column(name).to_pylist() for name in SCHEMA.names}
-        for name in ("captured_at", "recorded_at"):
-            columns[name] = [moment.isoformat() for moment in columns[name]]
-        encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-        lines = (
-            encode(dict(zip(columns, row, strict=True)))
-            for row in zip(*columns.values(), strict=True)
-        )
-        yield ("\n".join(lines) + "\n").encode()
+        columns = [_encoded(page.column(number), field) for number, field in enumerate(SCHEMA)]
+        yield "".join(map(line.__mod__, zip(*columns, strict=True))).encode()
+
+
+def _encoded(column: pa.ChunkedArray, field: pa.Field) -> list[str]:
+    """Return the values of a column as JSON writes them."""
+    if field.type == _MOMENT:
+        return _texts(pyarrow.compute.strftime(column, "%Y-%m-%dT%H:%M:%SZ").to_pylist())
+    if pa.types.is_string(field.type):
+        return _texts(column.to_pylist())
+    return ["null" if value is None else repr(value) for value in column.to_pylist()]
+
+
+def _texts(values: Sequence[str | None]) -> list[str]:
+    known = {value: _ENCODE(value) for value in set(values)}
+    return [known[value] for value in values]
 
 
 def _taken(sink: io.BytesIO) -> bytes:

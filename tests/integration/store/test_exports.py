@@ -57,7 +57,7 @@ def test_all_formats_hold_every_row_once_and_in_order(past: Database) -> None:
     first = json.loads(lines[0])
     assert list(first) == table.column_names == list(rows[0])
     assert (first["line"], first["threshold"], first["threshold_version"]) == ("line-1", 0.5, 1)
-    assert first["captured_at"] == "2026-03-02T12:00:00+00:00"
+    assert first["captured_at"] == "2026-03-02T12:00:00.000000Z"
 
 
 def test_formulas_are_defused_in_csv_and_kept_elsewhere(past: Database) -> None:
