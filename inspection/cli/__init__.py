@@ -18,6 +18,7 @@ from inspection.cli import (
     demo,
     doctor,
     evaluate,
+    export,
     health,
     history,
     key,
@@ -42,7 +43,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for part in (demo, up, processes, capture, api, retention, history, doctor, evaluate):
+for part in (demo, up, processes, capture, api, retention, history, export, doctor, evaluate):
     part.add_to(app)
 app.add_typer(train.app, name="train")
 app.add_typer(lines.app, name="line")

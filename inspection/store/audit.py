@@ -21,10 +21,10 @@ class Change:
     who: str
     #: created, changed, removed, set, withdrawn, restored, retried, acknowledged, dismissed,
     #: resolved, shelved, unshelved, paused, resumed, requested, discarded, redriven, adopted or
-    #: reviewed.
+    #: reviewed or exported.
     action: str
     #: line, camera, product, channel, notification, threshold, promise, recipe, reference, rule,
-    #: alert, dead letter, audit, inspection or shifts.
+    #: alert, dead letter, audit, inspection, inspections or shifts.
     thing: str
     #: Its name.
     name: str

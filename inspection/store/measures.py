@@ -19,9 +19,8 @@ from inspection.domain.frame import Frame, FrameIdentity
 from inspection.domain.inspection import AnomalyMap, Inspection, Latencies, judge
 from inspection.domain.ledger import Inspected
 from inspection.domain.line import Threshold
-from inspection.store import inspections, ledger, thresholds
+from inspection.store import ledger, thresholds
 from inspection.store.database import Database
-from inspection.store.history_query import HistoryQuery
 from inspection.store.specimen import Specimen
 
 #: Shape of the maps of the small checkpoint: taps, rows, columns.
