@@ -8,6 +8,7 @@ import typer
 
 from inspection.cli import (
     alert,
+    audit,
     capture,
     channel,
     checkpoint,
@@ -40,6 +41,7 @@ for part in (demo, up, processes, capture, retention, history, doctor, evaluate)
 app.add_typer(train.app, name="train")
 app.add_typer(lines.app, name="line")
 app.add_typer(alert.app, name="alert")
+app.add_typer(audit.app, name="audit")
 app.add_typer(threshold.app, name="threshold")
 app.add_typer(channel.app, name="channel")
 app.add_typer(database.app, name="db")
