@@ -85,10 +85,24 @@ class Plant:
         return said
 
     def tamper(self, *statements: str) -> None:
-        """Do something to the database that the program knows nothing of."""
+        """Do something to the database that the program knows nothing of.
+
+        `:one` and `:two` are the ids of the last two changes, `:hash` is that of another picture.
+        """
+        one, two = self.last_ids
+        values = {"one": one, "two": two, "hash": "e" * 64}
         with self.database.write() as connection:
             for statement in statements:
-                connection.execute(text(statement))
+                named = {name: value for name, value in values.items() if f":{name}" in statement}
+                connection.execute(text(statement), named)
+
+    @property
+    def last_ids(self) -> tuple[int, int]:
+        """Ids of the last two changes, the older one first."""
+        with self.database.read() as connection:
+            newest = select(tables.audit.c.id).order_by(tables.audit.c.id.desc()).limit(2)
+            two, one = connection.scalars(newest)
+        return one, two
 
 
 def _entry(number: int) -> Entry:
@@ -141,23 +155,23 @@ def test_nothing_is_found_where_nobody_has_meddled(plant: Plant) -> None:
 
 
 def test_change_that_was_tampered_with_is_named(plant: Plant) -> None:
-    with plant.database.read() as connection:
-        named = select(tables.audit.c.id).where(tables.audit.c.name.like("line-_"))
-        one, two = list(connection.scalars(named.order_by(tables.audit.c.id)))[-2:]
+    one, two = plant.last_ids
 
     said = plant.findings(
         {
-            "edited": [f"UPDATE audit SET who = 'bob' WHERE id = {two}"],
-            "emptied": [f"UPDATE audit SET after = NULL WHERE id = {two}"],
-            "deleted": [f"DELETE FROM audit WHERE id = {two}"],
+            "edited": ["UPDATE audit SET who = 'bob' WHERE id = :two"],
+            "emptied": ["UPDATE audit SET after = NULL WHERE id = :two"],
+            "deleted": ["DELETE FROM audit WHERE id = :two"],
             "swapped": [
-                f"UPDATE audit SET id = -1 WHERE id = {one}",
-                f"UPDATE audit SET id = {one} WHERE id = {two}",
-                f"UPDATE audit SET id = {two} WHERE id = -1",
+                "UPDATE audit SET id = -1 WHERE id = :one",
+                "UPDATE audit SET id = :one WHERE id = :two",
+                "UPDATE audit SET id = :two WHERE id = -1",
             ],
             "forged": [
-                "INSERT INTO audit (id, at, who, action, thing, name)"
-                f" SELECT 999, at, 'eve', action, thing, name FROM audit WHERE id = {one}"
+                (
+                    "INSERT INTO audit (id, at, who, action, thing, name)"
+                    " SELECT 999, at, 'eve', action, thing, name FROM audit WHERE id = :one"
+                )
             ],
         }
     )
@@ -186,7 +200,10 @@ def test_link_that_was_tampered_with_is_named(plant: Plant) -> None:
                 "UPDATE audit_links SET number = 4 WHERE number = -1",
             ],
             "tail cut": [
-                "DELETE FROM audit WHERE id IN (SELECT change_id FROM audit_links WHERE number > 5)",
+                (
+                    "DELETE FROM audit"
+                    " WHERE id IN (SELECT change_id FROM audit_links WHERE number > 5)"
+                ),
                 "DELETE FROM audit_links WHERE number > 5",
             ],
             "all gone": ["DELETE FROM audit", "DELETE FROM audit_links"],
@@ -222,7 +239,7 @@ def test_row_that_was_tampered_with_is_named(plant: Plant) -> None:
                 "UPDATE inspections SET score = 0.08 WHERE ledger_id = 4",
                 "UPDATE inspections SET score = 0.04 WHERE ledger_id = 8",
             ],
-            "picture": [f"UPDATE ledger SET picture_sha256 = '{'e' * 64}' WHERE id = 3"],
+            "picture": ["UPDATE ledger SET picture_sha256 = :hash WHERE id = 3"],
             "row forged": [
                 (
                     "INSERT INTO ledger (id, camera_id, captured_at, sequence_number, outcome,"
