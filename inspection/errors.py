@@ -17,6 +17,7 @@ InspectionError
 ├── PreconditionError      somebody else changed it since it was read
 ├── CursorError            a place in a list that this program never gave out
 ├── UnauthenticatedError   nobody knows who asks
+├── RateLimitedError       somebody tries too often
 └── ForbiddenError         who asks has no permission
 
 The docstring of a class is its default message. `is_transient` says whether trying again can help.
@@ -138,3 +139,16 @@ class UnauthenticatedError(InspectionError):
 
 class ForbiddenError(InspectionError):
     """This needs a permission that is not there."""
+
+
+class RateLimitedError(InspectionError):
+    """This was tried too often.
+
+    `retry_after_s` says when it may be tried again, in seconds from now.
+    """
+
+    is_transient = True
+
+    def __init__(self, message: str | None = None, *, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 import redis
-from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client import CollectorRegistry, generate_latest, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -102,6 +102,13 @@ class InspectionCollector(Collector):
                 {(state,): count for state, count in notifications.items()},
             ),
         ]
+
+
+def exposition(collector: Collector) -> Callable[[], bytes]:
+    """Return what makes the figures in Prometheus's format, for a server that is there anyway."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(collector)
+    return lambda: generate_latest(registry)
 
 
 @contextmanager

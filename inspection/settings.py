@@ -9,11 +9,12 @@ import secrets
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import timedelta
+from ipaddress import ip_network
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from inspection.domain.evidence import Limits
 from inspection.errors import ConfigurationError
@@ -21,7 +22,7 @@ from inspection.errors import ConfigurationError
 PREFIX = "INSPECTION_"
 
 #: Settings that may be given as a file.
-SECRETS = ("redis_url", "database_url", "audit_key")
+SECRETS = ("redis_url", "database_url", "oidc_client_secret", "audit_key")
 
 
 class Settings(BaseModel):
@@ -106,6 +107,23 @@ class Settings(BaseModel):
         description="Where the alerter serves /metrics for Prometheus, `127.0.0.1:9464`; "
         "unset: nowhere",
     )
+    api_address: str | None = Field(
+        default=None,
+        pattern=r"^(\[[0-9A-Fa-f:.]+\]|[^\s:\[\]]+):\d{1,5}$",
+        description="Where `inspection api` listens, `0.0.0.0:8443`; unset: 127.0.0.1:8080, and "
+        "for `up` and `demo` a free port where that one is taken",
+    )
+    api_certificate: Path | None = Field(
+        default=None, description="PEM file of the interface's TLS certificate; unset: no TLS"
+    )
+    api_certificate_key: Path | None = Field(
+        default=None, description="PEM file of its key; unset: it is in the certificate's file"
+    )
+    api_proxies: str | None = Field(
+        default=None,
+        description="Addresses or networks of proxies, with commas between them, whose "
+        "X-Forwarded-For and X-Forwarded-Proto are believed; unset: nobody's",
+    )
     keep_days: float = Field(
         default=365, ge=1, le=36_500, description="Days after which rows of inspections go"
     )
@@ -130,6 +148,26 @@ class Settings(BaseModel):
         le=100_000,
         description="Free space on the disk of the pictures that they never use, in GB",
     )
+    oidc_issuer: str | None = Field(
+        default=None,
+        description="Address of the OpenID Connect provider where users may sign in; unset: none",
+    )
+    oidc_client_id: str | None = Field(
+        default=None, description="What the provider calls this program"
+    )
+    oidc_client_secret: str | None = Field(
+        default=None, repr=False, description="What this program shows the provider"
+    )
+    oidc_role_claim: str = Field(
+        default="groups",
+        min_length=1,
+        description="Claim that says what a user is; dots lead into it, `realm_access.roles`",
+    )
+    oidc_roles: str | None = Field(
+        default=None,
+        description="Role of each value of that claim, `plant-admins=administrator,*=viewer`; who "
+        "has none may not sign in",
+    )
     log_format: Literal["console", "json"] = Field(
         default="console", description="Log records for people (`console`) or machines (`json`)"
     )
@@ -152,6 +190,20 @@ class Settings(BaseModel):
         """The hosts of `webhook_hosts`."""
         names = (name.strip() for name in (self.webhook_hosts or "").split(","))
         return tuple(name for name in names if name)
+
+    @property
+    def trusted_proxies(self) -> tuple[str, ...]:
+        """The addresses and networks of `api_proxies`."""
+        names = (name.strip() for name in (self.api_proxies or "").split(","))
+        return tuple(name for name in names if name)
+
+    @field_validator("api_proxies")
+    @classmethod
+    def _are_networks(cls, value: str | None) -> str | None:
+        for name in (value or "").split(","):
+            if name.strip():
+                ip_network(name.strip())
+        return value
 
     @property
     def limits(self) -> Limits:

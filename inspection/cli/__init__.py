@@ -8,6 +8,7 @@ import typer
 
 from inspection.cli import (
     alert,
+    api,
     audit,
     capture,
     channel,
@@ -19,6 +20,7 @@ from inspection.cli import (
     evaluate,
     health,
     history,
+    key,
     lines,
     processes,
     reference,
@@ -26,6 +28,7 @@ from inspection.cli import (
     threshold,
     train,
     up,
+    user,
 )
 from inspection.errors import ConfigurationError, InspectionError
 
@@ -36,7 +39,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for part in (demo, up, processes, capture, retention, history, doctor, evaluate):
+for part in (demo, up, processes, capture, api, retention, history, doctor, evaluate):
     part.add_to(app)
 app.add_typer(train.app, name="train")
 app.add_typer(lines.app, name="line")
@@ -44,6 +47,8 @@ app.add_typer(alert.app, name="alert")
 app.add_typer(audit.app, name="audit")
 app.add_typer(threshold.app, name="threshold")
 app.add_typer(channel.app, name="channel")
+app.add_typer(user.app, name="user")
+app.add_typer(key.app, name="key")
 app.add_typer(database.app, name="db")
 app.add_typer(deadletter.app, name="deadletter")
 app.add_typer(checkpoint.app, name="checkpoint")

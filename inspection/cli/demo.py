@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from inspection.cli import context, dashboard, output, summary, truth
+from inspection.cli.invitation import invitation
 from inspection.cli.program import Program, running
 from inspection.cli.site_file import SiteFile
 from inspection.cli.up import finish, watch
@@ -76,6 +77,7 @@ def demo(
     stop = context.stop_on_signals()
     site_file = SiteFile(site=_site(seed), thresholds={})
     with running(settings, site_file, is_fresh=True) as program:
+        _invite(program)
         calibrate = _calibration(program)
         is_over = _ending(program, for_s)
 
@@ -98,6 +100,13 @@ def demo(
         f"  INSPECTION_DATA_DIR={settings.data_dir} inspection history --verdict NG"
     )
     finish(result, is_drained=is_drained, as_json=as_json)
+
+
+def _invite(program: Program) -> None:
+    link = invitation(
+        program.database, server=program.url, at=context.clock(), by="inspection demo"
+    )
+    output.say(f"sign in on this machine, once, within the hour: {link}")
 
 
 def _own(settings: Settings) -> Settings:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import redis
 
 from inspection.accounting import accounts, total
-from inspection.cli import context, weights
+from inspection.cli import api, context, output, weights
 from inspection.cli.audit_key import audit_keys
 from inspection.cli.site_file import SiteFile, create_missing
 from inspection.cli.supervisor import Part, Supervisor
@@ -30,6 +30,7 @@ PARTS = (
     Part(name="inspector", arguments=("inspector",), follows="serve"),
     Part(name="alerter", arguments=("alerter",)),
     Part(name="keeper", arguments=("keeper",)),
+    Part(name="api", arguments=("api",)),
 )
 
 #: Started where a line learns references from its stream.
@@ -59,6 +60,8 @@ class Program:
     streams: redis.Redis
     supervisor: Supervisor
     embedded: EmbeddedServer | None
+    #: Where a browser on this machine opens the interface.
+    url: str
     _account: Account = field(default_factory=Account)
     #: When a Valkey that could not start is tried again, by the monotonic clock.
     _revival_due_s: float = 0.0
@@ -190,19 +193,24 @@ def running(
         database = stack.enter_context(context.migrated_database(settings))
         with database.write() as connection:
             create_missing(connection, site_file, at=context.clock(), by=ACTOR)
-        supervisor.environment = child_environment(settings, redis_url=redis_url)
+        address = api.address_for_children(settings)
+        children = settings.model_copy(update={"api_address": address})
+        supervisor.environment = child_environment(children, redis_url=redis_url)
         with database.read() as connection:
             learns = any(line.learn_count for line in lines.list_lines(connection))
-        names = (CAPTURE.name, LEARNER.name, "inspector", "alerter", "keeper", "serve")
+        names = (CAPTURE.name, LEARNER.name, "api", "inspector", "alerter", "keeper", "serve")
         stack.callback(supervisor.stop, *names)
         for part in (*PARTS, LEARNER) if learns else PARTS:
             supervisor.start(part)
+        url = api.url(settings, address)
+        output.say(f"interface: {url}/docs")
         yield Program(
             settings=settings,
             database=database,
             streams=streams,
             supervisor=supervisor,
             embedded=embedded,
+            url=url,
         )
 
 

@@ -65,6 +65,17 @@ PERMISSIONS: Final = {
 class Principal:
     """Whoever asks: a user, a key or a kiosk, and what it may do."""
 
-    #: As it is written down with what it does: `anna`, `key gateway-7`.
+    #: As it is written down with what it does: `anna`, `key gateway-7`, `kiosk wall-1`.
     name: str
     permissions: frozenset[Permission]
+    #: Cameras that a key may push frames of; None: of all.
+    cameras: frozenset[str] | None = None
+    #: Of a browser; None: a key asks by itself.
+    session_id: int | None = None
+    #: Signed in with a temporary password, and may do nothing before it is changed.
+    must_change_password: bool = False
+
+    def may_push(self, camera: str) -> bool:
+        """Say whether frames of `camera` are taken from it."""
+        is_meant = self.cameras is None or camera in self.cameras
+        return Permission.PUSH in self.permissions and is_meant

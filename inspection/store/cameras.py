@@ -57,9 +57,14 @@ def insert_camera(connection: Connection, camera: Camera, *, line_id: int) -> bo
     station = {"line_id": line_id, "name": camera.station}
     connection.execute(insert_new(connection, tables.stations, "line_id", "name").values(station))
     station_id = connection.scalar(select(tables.stations.c.id).filter_by(**station))
-    values = {
-        "name": camera.name,
-        "station_id": station_id,
+    values = column_values(camera) | {"name": camera.name, "station_id": station_id}
+    statement = insert_new(connection, tables.cameras, "name").values(values)
+    return connection.scalar(statement.returning(tables.cameras.c.id)) is not None
+
+
+def column_values(camera: Camera) -> dict[str, Any]:
+    """Return what the row of `camera` holds beside its name and place."""
+    return {
         "source": _source_values(camera.source),
         "product": camera.product,
         "encoding": camera.encoding.value,
@@ -69,8 +74,6 @@ def insert_camera(connection: Connection, camera: Camera, *, line_id: int) -> bo
         "overflow": camera.overflow.value,
         "backlog_limit": camera.backlog_limit,
     }
-    statement = insert_new(connection, tables.cameras, "name").values(values)
-    return connection.scalar(statement.returning(tables.cameras.c.id)) is not None
 
 
 def public_values(camera: Camera) -> dict[str, Any]:

@@ -5,17 +5,19 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, delete, select, update
+from sqlalchemy.exc import IntegrityError
 
 from inspection.domain.line import Line, PicturePolicy, checked_name
 from inspection.domain.rule import Rule
 from inspection.domain.site import Site
-from inspection.errors import ConfigurationError, NotFoundError
-from inspection.store import cameras, channels, tables
+from inspection.errors import ConfigurationError, ConflictError, NotFoundError
+from inspection.store import alert_tables, cameras, channels, tables
 from inspection.store.audit import Change, add_change
 from inspection.store.cameras import get_camera, list_cameras
 from inspection.store.channels import channels_of, list_channels
 from inspection.store.engine import insert_new
+from inspection.store.products import Product, insert_product
 from inspection.store.rules import insert_rules, rules_by_line
 
 __all__ = [
@@ -123,14 +125,75 @@ def make(connection: Connection, line: str, product: str, *, at: datetime, by: s
     return get_line(connection, line)
 
 
+def lock_line(connection: Connection, name: str) -> Line:
+    """Return a line that nobody else changes until this transaction ends.
+
+    Raises:
+        NotFoundError: there is none; the message names those there are.
+    """
+    of_line = tables.lines.c.name == name
+    connection.execute(select(tables.lines.c.id).where(of_line).with_for_update())
+    return get_line(connection, name)
+
+
+def change_line(
+    connection: Connection, before: Line, after: Line, *, at: datetime, by: str
+) -> None:
+    """Change what a line makes, which pictures it keeps and how much it learns.
+
+    Args:
+        connection: transaction in which `before` was locked.
+        before: as it is.
+        after: as it shall be; its name and rules count for nothing.
+        at: now.
+        by: who changes it.
+    """
+    old, new = _columns(before), _columns(after)
+    differing = [key for key in new if old[key] != new[key]]
+    if not differing:
+        return
+    _insert_product(connection, after.product, line=before.name, at=at, by=by)
+    statement = update(tables.lines).where(tables.lines.c.name == before.name)
+    connection.execute(statement.values(new))
+    change = Change(
+        at=at,
+        who=by,
+        action="changed",
+        thing="line",
+        name=before.name,
+        before={key: old[key] for key in differing},
+        after={key: new[key] for key in differing},
+    )
+    add_change(connection, change)
+
+
+def remove_line(connection: Connection, name: str, *, at: datetime, by: str) -> None:
+    """Remove a line that has nothing but rules and empty stations.
+
+    Raises:
+        NotFoundError: there is none; the message names those there are.
+        ConflictError: it has cameras, thresholds, recipes, alerts or a history.
+    """
+    before = _shown(lock_line(connection, name))
+    found = line_id(connection, name)
+    try:
+        for table in (alert_tables.rules, tables.stations):
+            connection.execute(delete(table).where(table.c.line_id == found))
+        connection.execute(
+            update(tables.products).where(tables.products.c.line_id == found).values(line_id=None)
+        )
+        connection.execute(delete(tables.lines).where(tables.lines.c.id == found))
+    except IntegrityError as error:
+        raise ConflictError(
+            f"line {name!r} has cameras, thresholds, recipes, alerts or a history: it stays, so "
+            "that this can be understood"
+        ) from error
+    change = Change(at=at, who=by, action="removed", thing="line", name=name, before=before)
+    add_change(connection, change)
+
+
 def _insert_line(connection: Connection, line: Line, *, at: datetime, by: str) -> bool:
-    values = {
-        "name": line.name,
-        "product": line.product,
-        "pictures": line.pictures.value,
-        "sample_rate": line.sample_rate,
-        "learn_count": line.learn_count,
-    }
+    values = _columns(line) | {"name": line.name}
     statement = insert_new(connection, tables.lines, "name").values(values)
     line_id = connection.scalar(statement.returning(tables.lines.c.id))
     if line_id is None:
@@ -144,12 +207,10 @@ def _insert_line(connection: Connection, line: Line, *, at: datetime, by: str) -
 def _insert_product(
     connection: Connection, product: str | None, *, line: str, at: datetime, by: str
 ) -> None:
-    if product is None:
-        return
-    values = {"name": product, "line_id": line_id(connection, line)}
-    statement = insert_new(connection, tables.products, "name").values(values)
-    if connection.scalar(statement.returning(tables.products.c.id)) is not None:
-        _created(connection, "product", product, {"line": line}, at=at, by=by)
+    if product is not None:
+        of_line = line_id(connection, line)
+        named = Product(name=product, line=line)
+        insert_product(connection, named, line_id=of_line, at=at, by=by)
 
 
 def _created(
@@ -175,6 +236,15 @@ def _shown(line: Line) -> dict[str, Any]:
         for rule in line.rules
     }
     return asdict(line) | {"rules": rules}
+
+
+def _columns(line: Line) -> dict[str, Any]:
+    return {
+        "product": line.product,
+        "pictures": line.pictures.value,
+        "sample_rate": line.sample_rate,
+        "learn_count": line.learn_count,
+    }
 
 
 def _line(row: Row[*tuple[Any, ...]], rules: Sequence[Rule]) -> Line:

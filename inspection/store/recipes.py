@@ -84,6 +84,24 @@ def list_recipes(connection: Connection, *, line: str | None = None) -> list[Lin
     return [_recipe(row) for row in connection.execute(statement)]
 
 
+def list_versions(connection: Connection, line: str, product: str) -> list[LineRecipe]:
+    """Return every version of a recipe, the newest first; none: it was never set.
+
+    Raises:
+        NotFoundError: there is no such line.
+    """
+    statement = (
+        select(tables.recipes, tables.lines.c.name.label("line"))
+        .join(tables.lines, tables.lines.c.id == tables.recipes.c.line_id)
+        .where(
+            tables.recipes.c.line_id == line_id(connection, line),
+            tables.recipes.c.product == product,
+        )
+        .order_by(tables.recipes.c.version.desc())
+    )
+    return [_recipe(row) for row in connection.execute(statement)]
+
+
 def recipe_name(line: str, product: str) -> str:
     """Return which recipe it is as people write it: `line=A product=washer`."""
     return f"line={line} product={product}"

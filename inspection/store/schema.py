@@ -1,7 +1,9 @@
 """Every table of the database in one collection, as migrations compare and tests empty it."""
 
 from inspection.store import (
+    access_tables,
     alert_tables,
+    answer_tables,
     audit_tables,
     channel_tables,
     columns,
@@ -22,6 +24,8 @@ TABLES = (
     alert_tables,
     channel_tables,
     health_tables,
+    access_tables,
+    answer_tables,
 )
 
 metadata = columns.metadata
