@@ -3,6 +3,7 @@
 from fastapi import APIRouter, Depends, FastAPI
 
 from inspection.api import (
+    audit,
     cameras,
     docs,
     events,
@@ -43,6 +44,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     products.router,
     recipes.router,
     events.router,
+    audit.router,
 )
 
 #: Those whose bodies are pictures, as large as the installation takes them.

@@ -17,6 +17,7 @@ from inspection.settings import Settings
 from inspection.store import anchors, audit, chain
 from inspection.store.anchors import Anchor
 from inspection.store.audit import Change, ChangeQuery, SealedChange
+from inspection.store.audit_state import write_result
 from inspection.store.database import Database
 from inspection.store.verification import Verification, Verifier
 
@@ -91,7 +92,8 @@ def verify(
 ) -> None:
     """Find rows that were edited, removed, moved or added by SQL; exit code 1 if there are any.
 
-    It reads every change and every row of the history, while others go on working.
+    It reads every change and every row of the history, while others go on working. What it found
+    is written down as a change itself.
 
     Example: inspection audit verify --anchor /mnt/other-machine/anchors.jsonl
     """
@@ -100,7 +102,10 @@ def verify(
     with context.opened_database(settings) as database:
         known = _anchors(settings, anchor, database)
         found = Verifier(database, keys, known).run()
-    output.show_object(_verified(found), as_json=as_json)
+        said = _verified(found)
+        with database.write() as connection:
+            write_result(connection, said, at=context.clock(), by=output.person())
+    output.show_object(said, as_json=as_json)
     if found.findings:
         many = len(found.findings)
         more = f"; {many - 1} more were found" if many > 1 else ""

@@ -21,7 +21,7 @@ class Change:
     who: str
     #: created, changed, removed, set, withdrawn, restored, retried, acknowledged, dismissed,
     #: resolved, shelved, unshelved, paused, resumed, requested, discarded, redriven,
-    #: exported or adopted.
+    #: exported, verified or adopted.
     action: str
     #: line, camera, product, channel, notification, threshold, promise, recipe, reference, rule,
     #: alert, dead letter or audit.
