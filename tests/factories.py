@@ -95,6 +95,7 @@ def threshold(**changes: Any) -> Threshold:
         "version": 1,
         "value": 0.5,
         "set_at": NOON,
+        "effective_at": NOON,
         "set_by": "operator",
         "reason": "first threshold of this line",
     }

@@ -135,11 +135,12 @@ class CameraWatch:
             oldest_at=seen.oldest_at,
             waiting_count=seen.waiting_count,
             dropped_count=_dropped_count(memory, seen.drop_count, now_s),
+            is_pushed=camera.is_pushed,
         )
         earlier, memory.state = memory.state, found(sighting)[0]
         if _is_fresh(before, now):
             return None
-        is_final = seen.said is None or seen.said.is_last
+        is_final = seen.said is None or seen.said.is_last or camera.is_pushed
         if not (memory.is_heard or is_final or sighting.silent_s > SILENCE_S):
             return None
         # A clock that jumps makes frames look old until the next ones are judged.

@@ -3,10 +3,18 @@
 from fastapi import APIRouter, Depends, FastAPI
 
 from inspection.api import (
+    accounts,
+    alerts,
     audit,
     cameras,
+    channels,
+    checkpoints,
+    dead_letters,
+    deliveries,
     docs,
     events,
+    frames,
+    health,
     identities,
     keys,
     lines,
@@ -15,7 +23,12 @@ from inspection.api import (
     problems,
     products,
     recipes,
+    references,
+    reviews,
+    rules,
     sessions,
+    shelves,
+    shifts,
     stations,
     users,
 )
@@ -45,10 +58,22 @@ ROUTERS: tuple[APIRouter, ...] = (
     recipes.router,
     events.router,
     audit.router,
+    reviews.router,
+    shifts.router,
+    alerts.router,
+    shelves.router,
+    rules.router,
+    channels.router,
+    deliveries.router,
+    references.router,
+    checkpoints.router,
+    dead_letters.router,
+    accounts.router,
+    health.router,
 )
 
 #: Those whose bodies are pictures, as large as the installation takes them.
-PICTURE_ROUTERS: tuple[APIRouter, ...] = ()
+PICTURE_ROUTERS: tuple[APIRouter, ...] = (frames.router,)
 
 
 def create_app(installation: Installation) -> FastAPI:

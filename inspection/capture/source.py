@@ -83,6 +83,8 @@ def open_source(
     Raises:
         ConfigurationError: the camera's source lacks something or cannot be used.
     """
+    if camera.is_pushed:
+        raise ConfigurationError(f"camera {camera.name!r} is pushed: there is nothing to capture")
     pacer = Pacer(camera.rate_hz)
     if camera.source.kind in ("rtsp", "usb"):
         return _live(camera, pacer, clock)

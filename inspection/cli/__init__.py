@@ -10,6 +10,7 @@ from inspection.cli import (
     alert,
     api,
     audit,
+    bench,
     capture,
     channel,
     checkpoint,
@@ -54,6 +55,7 @@ app.add_typer(deadletter.app, name="deadletter")
 app.add_typer(checkpoint.app, name="checkpoint")
 app.add_typer(reference.app, name="reference")
 app.add_typer(health.app, name="health")
+app.add_typer(bench.app, name="bench")
 
 
 def main() -> None:

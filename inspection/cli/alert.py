@@ -171,7 +171,7 @@ def _response(note: str) -> Response:
 
 def _row(alert: Alert, shelved: Sequence[Shelf], now: datetime) -> dict[str, Any]:
     growth = alert.growth(alert.resolved_at or now)
-    silenced, until_at = _silence(alert, shelved)
+    silenced, until_at = shelves.silence_of(alert, shelved)
     return {
         "alert": alert.alert_id,
         "opened": _shown(alert.opened_at),
@@ -184,7 +184,7 @@ def _row(alert: Alert, shelved: Sequence[Shelf], now: datetime) -> dict[str, Any
 
 
 def _described(alert: Alert, shelved: Sequence[Shelf], now: datetime) -> dict[str, Any]:
-    silenced, until_at = _silence(alert, shelved)
+    silenced, until_at = shelves.silence_of(alert, shelved)
     return {
         "alert": alert.alert_id,
         "line": alert.line,
@@ -208,15 +208,6 @@ def _described(alert: Alert, shelved: Sequence[Shelf], now: datetime) -> dict[st
         "is_shelved": silenced,
         "shelved_until": _iso(until_at),
     }
-
-
-def _silence(alert: Alert, shelved: Sequence[Shelf]) -> tuple[bool, datetime | None]:
-    """Say whether an open alert is not told at present, and until when; None: until resumed."""
-    if alert.resolved_at is not None:
-        return False, None
-    ends = [each.silence.until_at for each in shelved if each.covers(alert)]
-    known = [until_at for until_at in ends if until_at is not None]
-    return bool(ends), max(known) if known and len(known) == len(ends) else None
 
 
 def _shown(moment: datetime | None) -> str:

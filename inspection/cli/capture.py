@@ -1,6 +1,7 @@
 """`inspection capture`: the cameras of this machine, each in a child process."""
 
 import sys
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from typing import Annotated
 
@@ -9,7 +10,8 @@ import typer
 from inspection.cli import context
 from inspection.cli.heartbeat import beating
 from inspection.cli.processes import Lifeline
-from inspection.errors import CaptureError, NotFoundError
+from inspection.domain.line import Camera
+from inspection.errors import CaptureError, ConfigurationError, NotFoundError
 from inspection.ingest import watchdog
 from inspection.store import lines
 from inspection.store.database import Database
@@ -40,17 +42,13 @@ def capture(
         database.read() as connection,
     ):
         known = {camera.name: camera for camera in lines.list_cameras(connection)}
-    for name in cameras or ():
-        if name not in known:
-            raise NotFoundError(
-                f"there is no camera {name!r}; there are: {', '.join(known) or 'none'}"
-            )
+    chosen = _chosen(known, cameras)
     with (
         closing(Database.open(settings.database)) as database,
         beating(database, "capture", clock=context.clock, slot=slot) as pulse,
     ):
         report = watchdog.run(
-            [known[name] for name in cameras or known],
+            chosen,
             redis_url=redis_url,
             database_url=settings.database,
             journal_dir=settings.journals,
@@ -67,3 +65,18 @@ def capture(
     if report.failed and not lifeline:
         # A supervisor would start us again for nothing; it reads the cameras' states instead.
         raise CaptureError(f"{len(report.failed)} of {len(known)} cameras failed")
+
+
+def _chosen(known: Mapping[str, Camera], names: Sequence[str] | None) -> list[Camera]:
+    """Return the cameras to capture: those that are named, or all but those that are pushed."""
+    for name in names or ():
+        if name not in known:
+            raise NotFoundError(
+                f"there is no camera {name!r}; there are: {', '.join(known) or 'none'}"
+            )
+        if known[name].is_pushed:
+            raise ConfigurationError(
+                f"camera {name!r} is pushed: its frames come through `inspection api`, and there "
+                "is nothing to capture"
+            )
+    return [known[name] for name in names or known if not known[name].is_pushed]

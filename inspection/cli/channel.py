@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
-from uuid import uuid4
 
 import typer
 from pydantic import ValidationError
@@ -13,11 +12,10 @@ from pydantic import ValidationError
 from inspection.cli import context, output
 from inspection.cli.channel_format import KEYS, ChannelBlock, keys_of
 from inspection.cli.site_format import complaint
-from inspection.domain.alert import AlertKind
+from inspection.cli.trial import ChannelTrial
 from inspection.domain.channel import Channel
-from inspection.domain.notification import Delivery, Event, Notification
+from inspection.domain.notification import Delivery
 from inspection.errors import ConfigurationError
-from inspection.settings import Settings
 from inspection.store import channels, deliveries, lines
 
 app = typer.Typer(
@@ -103,7 +101,7 @@ def try_out(name: str, *, as_json: AsJson = False) -> None:
     with context.opened_database(settings) as database, database.read() as connection:
         channel = channels.get_channel(connection, name)
     begun_s = time.monotonic()
-    _send_test(settings, channel)
+    ChannelTrial(webhook_hosts=settings.allowed_webhook_hosts).send(channel)
     shown = {
         "channel": channel.name,
         "address": channels.address(channel),
@@ -161,35 +159,6 @@ def remove(name: str) -> None:
         channels.remove_channel(connection, name, at=context.clock(), by=output.person())
 
 
-def _send_test(settings: Settings, channel: Channel) -> None:
-    from inspection.alerting.channels import opened
-    from inspection.alerting.outbound import Outbound
-
-    now = context.clock()
-    outbound = Outbound(webhook_hosts=settings.allowed_webhook_hosts)
-    sending = opened(channel, clock=context.clock, outbound=outbound)
-    try:
-        sending.send(
-            Notification(
-                notification_id=str(uuid4()),
-                event=Event.TEST,
-                created_at=now,
-                attempt_count=1,
-                alert_id=0,
-                line=(channel.lines or ("test",))[0],
-                kind=AlertKind.NG,
-                summary=f"This is a test of channel {channel.name}: nothing has happened",
-                opened_at=now,
-                resolved_at=None,
-                frame_count=0,
-                frame_id=None,
-                frame=None,
-            )
-        )
-    finally:
-        sending.close()
-
-
 def _given(
     *, url: str | None, url_file: Path | None, secret_file: Path | None, keys: Sequence[str]
 ) -> dict[str, Any]:
@@ -215,9 +184,6 @@ def _changed(channel: Channel, given: Mapping[str, Any]) -> Channel:
     Raises:
         ConfigurationError: it could not work.
     """
-    from inspection.alerting.channels import opened
-    from inspection.alerting.outbound import PUBLIC
-
     named = dict(given)
     if channel.kind == "mqtt" and "secret_file" in named:
         named["password_file"] = named.pop("secret_file")
@@ -236,7 +202,7 @@ def _changed(channel: Channel, given: Mapping[str, Any]) -> Channel:
         changed = ChannelBlock.model_validate(kept | named).channel(Path().absolute())
     except ValidationError as error:
         raise ConfigurationError(f"channel {channel.name!r}: {complaint(error)}") from error
-    opened(changed, clock=context.clock, outbound=PUBLIC).close()
+    ChannelTrial().check(changed)
     return changed
 
 

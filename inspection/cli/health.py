@@ -7,9 +7,9 @@ from typing import Annotated, Any
 import typer
 
 from inspection.cli import context, output
-from inspection.cli.survey import Survey, survey
 from inspection.domain.health import CameraHealth
-from inspection.domain.heartbeat import Heartbeat, ProcessState
+from inspection.domain.heartbeat import Heartbeat
+from inspection.store.survey import Survey, survey
 from inspection.store.views import accept_view
 
 app = typer.Typer(invoke_without_command=True, no_args_is_help=False)
@@ -88,18 +88,13 @@ def _camera(one: CameraHealth) -> dict[str, Any]:
 
 def _process(one: Heartbeat, now: datetime) -> dict[str, Any]:
     state = one.state(now)
-    since_at = {
-        ProcessState.ALIVE: one.started_at,
-        ProcessState.STANDS_STILL: one.turned_at,
-        ProcessState.SILENT: one.beat_at,
-    }[state]
     return {
         "process": one.process,
         "host": one.host,
         "slot": one.slot,
         "pid": one.pid,
         "state": state.value,
-        "since": _written(since_at),
+        "since": _written(one.since_at(now)),
         "done": one.done_count,
     }
 

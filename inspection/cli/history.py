@@ -12,7 +12,8 @@ from inspection.domain.inspection import Verdict
 from inspection.errors import ConfigurationError
 from inspection.settings import Settings
 from inspection.store import inspections
-from inspection.store.inspections import HistoryQuery, HistoryRow
+from inspection.store.history_query import HistoryQuery
+from inspection.store.inspections import HistoryRow
 
 app = typer.Typer(invoke_without_command=True)
 

@@ -16,6 +16,7 @@ lines:
         cameras:
           - name: tiles-top
             folder: {path: pictures/tiles, recursive: true}
+          - {name: tiles-gateway, push: {}}     # others send its frames to the interface
 channels:
   - {name: hook, kind: webhook, url: "https://example.org/hook", secret: whsec_...}
   - {name: floor, kind: mqtt, host: broker.example.org, events: [opened, resolved]}
@@ -170,6 +171,8 @@ def _check_use(site: Site) -> None:
     from inspection.capture.source import open_source
 
     for camera in site.cameras:
+        if camera.is_pushed:
+            continue
         try:
             open_source(camera, clock=context.clock)
         except ConfigurationError as error:

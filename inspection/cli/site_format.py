@@ -54,6 +54,10 @@ class SimulatedBlock(Block):
     size_px: int = Field(default=384, ge=64, le=2048)
 
 
+class PushBlock(Block):
+    """A camera whose frames others send to the interface."""
+
+
 class CameraBlock(Block):
     """A camera and its one source."""
 
@@ -63,6 +67,7 @@ class CameraBlock(Block):
     rtsp: str | None = Field(default=None, pattern=r"^rtsps?://.+")
     usb: int | None = Field(default=None, ge=0, le=255)
     simulated: SimulatedBlock | None = None
+    push: PushBlock | None = None
     product: ProductName | None = None
     encoding: Encoding = Encoding.JPEG
     quality: int = Field(default=95, ge=1, le=100)
@@ -87,9 +92,9 @@ class CameraBlock(Block):
 
     @model_validator(mode="after")
     def _has_one_source(self) -> "CameraBlock":
-        sources = (self.folder, self.video, self.rtsp, self.usb, self.simulated)
+        sources = (self.folder, self.video, self.rtsp, self.usb, self.simulated, self.push)
         if sum(source is not None for source in sources) != 1:
-            raise ValueError("give exactly one of folder, video, rtsp, usb, simulated")
+            raise ValueError("give exactly one of folder, video, rtsp, usb, simulated, push")
         return self
 
     def source(self, root: Path) -> Source:
@@ -115,6 +120,8 @@ class CameraBlock(Block):
             return Source(kind="video", path=_absolute(root, self.video))
         if self.rtsp is not None:
             return Source(kind="rtsp", url=self.rtsp)
+        if self.push is not None:
+            return Source(kind="push")
         return Source(kind="usb", device=self.usb)
 
 
@@ -250,6 +257,7 @@ _BLOCKS: dict[str, type[BaseModel]] = {
     "cameras": CameraBlock,
     "folder": FolderBlock,
     "simulated": SimulatedBlock,
+    "push": PushBlock,
     "channels": ChannelBlock,
 }
 

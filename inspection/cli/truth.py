@@ -10,6 +10,7 @@ from inspection.domain.inspection import Verdict
 from inspection.domain.line import Camera
 from inspection.store import inspections, lines
 from inspection.store.database import Database
+from inspection.store.history_query import HistoryQuery
 
 #: Rows read at a time.
 _PAGE_COUNT = 1000
@@ -130,7 +131,7 @@ def _conveyor(camera: Camera) -> Conveyor:
 def _verdicts(database: Database, camera: str) -> Iterator[tuple[int, Verdict]]:
     before: str | None = None
     while True:
-        query = inspections.HistoryQuery(camera=camera, before=before, limit=_PAGE_COUNT)
+        query = HistoryQuery(camera=camera, before=before, limit=_PAGE_COUNT)
         with database.read() as connection:
             rows = inspections.history(connection, query)
         for row in rows:

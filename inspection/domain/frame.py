@@ -76,10 +76,9 @@ class EntryId:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Frame:
-    """One encoded exposure and what is known of the part on it."""
+class Content:
+    """One encoded exposure and what is known of the part on it, whoever gives it a number."""
 
-    identity: FrameIdentity
     #: The encoded picture, exactly as the camera, file or pusher gave it.
     payload: bytes
     #: How `payload` is encoded; untouched foreign bytes may be `application/octet-stream`.
@@ -92,6 +91,13 @@ class Frame:
     lot: str | None = None
     #: Id of the trigger that caused the exposure.
     trigger_id: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frame(Content):
+    """One encoded exposure with its identity."""
+
+    identity: FrameIdentity
 
 
 def milliseconds(moment: datetime) -> int:

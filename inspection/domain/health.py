@@ -137,6 +137,8 @@ class Sighting:
     waiting_count: int
     #: Frames dropped within the last seconds.
     dropped_count: int = 0
+    #: Whether others send its frames when they like: silence says nothing of it.
+    is_pushed: bool = False
 
     @property
     def quiet_s(self) -> float:
@@ -165,6 +167,11 @@ def stall_after_s(interval_s: float | None) -> float:
 def found(sighting: Sighting) -> tuple[HealthState, str]:
     """Return the worst that one look shows, and a sentence."""
     said = sighting.said
+    if sighting.is_pushed:
+        return _late(sighting) or (
+            HealthState.LIVE,
+            "" if said is not None else "nobody has pushed a frame yet",
+        )
     if said is None:
         return HealthState.UNKNOWN, "it was never heard of; start `inspection capture`"
     trouble = _not_captured(sighting, said) or _late(sighting)

@@ -52,3 +52,11 @@ class Heartbeat:
         if self.beat_at - self.turned_at > timedelta(seconds=STANDSTILL_S):
             return ProcessState.STANDS_STILL
         return ProcessState.ALIVE
+
+    def since_at(self, now: datetime) -> datetime:
+        """Return since when it has been doing so."""
+        return {
+            ProcessState.ALIVE: self.started_at,
+            ProcessState.STANDS_STILL: self.turned_at,
+            ProcessState.SILENT: self.beat_at,
+        }[self.state(now)]

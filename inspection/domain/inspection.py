@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from inspection.domain.frame import FrameIdentity
@@ -37,13 +38,18 @@ class Inspection:
     #: Exactly what the model said; higher is worse.
     score: float
     verdict: Verdict
-    #: Threshold that was in force; None when pending.
+    #: Threshold that judged it; None when pending.
     threshold: Threshold | None
     #: SHA-256 of the checkpoint that scored it, hexadecimal.
     checkpoint_hash: str
     #: SHA-256 of the reference it was scored with; None: zero-shot.
     reference_hash: str | None = None
     latencies: Latencies
+    #: Row id of the threshold that decided, also when it left the frame pending; None: nothing
+    #: covered the frame, or `threshold` did.
+    decided_by_id: int | None = None
+    #: When it was judged, by the database's clock; None: nobody noted it.
+    judged_at: datetime | None = None
 
 
 def judge(score: float, threshold: Threshold | None) -> Verdict:

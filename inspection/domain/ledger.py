@@ -4,12 +4,19 @@ accepted = inspected + uninspected + dropped + in flight, per camera, at every m
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from typing import Final
 
 from inspection.domain.evidence import Gone
 from inspection.domain.frame import Frame, FrameIdentity
 from inspection.domain.inspection import AnomalyMap, Inspection
+
+#: A clock that has lost its battery begins again in 1970, 1980 or 2000: no exposure is older …
+EARLIEST_AT: Final = datetime(2001, 1, 1, tzinfo=UTC)
+#: … and none is further ahead of the time of its recording than this.
+LEAD: Final = timedelta(days=1)
 
 
 class Outcome(StrEnum):
@@ -47,6 +54,8 @@ class Reason(StrEnum):
     REFERENCE = "reference"
     #: Its camera gave its sequence number before, to another exposure.
     REPEATED_NUMBER = "repeated_number"
+    #: Its time is impossible: the clock that gave it is wrong.
+    CLOCK = "clock"
 
 
 class Cause(StrEnum):
@@ -115,6 +124,8 @@ class Dropped:
 
     identity: FrameIdentity
     cause: Cause
+    #: What its clock said, if that was impossible.
+    detail: str | None = None
 
 
 #: What the ledger takes.
@@ -127,7 +138,62 @@ def outcome_of(entry: Entry) -> tuple[Outcome, str | None, str | None]:
         return Outcome.INSPECTED, None, None
     if isinstance(entry, Uninspected):
         return Outcome.UNINSPECTED, entry.reason.value, entry.detail
-    return Outcome.DROPPED, entry.cause.value, None
+    return Outcome.DROPPED, entry.cause.value, entry.detail
+
+
+def clock_said(captured_at: datetime) -> str:
+    """Return the detail of a frame whose clock said so and cannot be right."""
+    time = captured_at.astimezone(UTC).isoformat(timespec="milliseconds")
+    return f"the clock of its camera said {time}"
+
+
+def with_possible_time(entry: Entry, *, at: datetime) -> Entry:
+    """Return an entry whose time can be: itself, or one dated `at` that says what its clock said.
+
+    A frame with an impossible time is uninspected: at which time its part was made, nobody knows,
+    and rows are kept and removed by time.
+
+    Args:
+        entry: what is to be recorded.
+        at: the time of recording.
+    """
+    captured_at = entry.identity.captured_at
+    if EARLIEST_AT <= captured_at <= at + LEAD:
+        return entry
+    said = clock_said(captured_at)
+    identity = replace(
+        entry.identity, captured_at=at.replace(microsecond=at.microsecond // 1000 * 1000)
+    )
+    if isinstance(entry, Dropped):
+        return replace(entry, identity=identity, detail=said)
+    if isinstance(entry, Uninspected):
+        # The time of a trimmed frame was a guess already.
+        is_trimmed = entry.reason is Reason.TRIMMED
+        reason, detail = (entry.reason, entry.detail) if is_trimmed else (Reason.CLOCK, said)
+        return replace(entry, identity=identity, reason=reason, detail=detail)
+    return Uninspected(
+        identity=identity,
+        reason=Reason.CLOCK,
+        detail=said,
+        frame=entry.frame,
+        picture=entry.picture,
+        picture_gone=entry.picture_gone,
+        size_bytes=len(entry.frame.payload),
+    )
+
+
+def dated(entry: Inspected | Uninspected, captured_at: datetime) -> Inspected | Uninspected:
+    """Return what was found about a frame under the time that its row has."""
+    if entry.identity.captured_at == captured_at:
+        return entry
+    identity = replace(entry.identity, captured_at=captured_at)
+    if isinstance(entry, Uninspected):
+        return replace(entry, identity=identity)
+    return replace(
+        entry,
+        frame=replace(entry.frame, identity=identity),
+        inspection=replace(entry.inspection, identity=identity),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,7 @@
 """What stands on the floor and how it is set: line, station, camera, product, threshold."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -13,7 +14,7 @@ from inspection.errors import ConfigurationError
 #: Names are used in Redis keys, file names and addresses.
 NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
-SourceKind = Literal["folder", "video", "rtsp", "usb", "simulated"]
+SourceKind = Literal["folder", "video", "rtsp", "usb", "simulated", "push"]
 
 
 class OverflowPolicy(StrEnum):
@@ -99,6 +100,11 @@ class Camera:
         """Whether an exposure that is not taken now is gone."""
         return self.source.kind in ("rtsp", "usb", "simulated")
 
+    @property
+    def is_pushed(self) -> bool:
+        """Whether others send its frames to the interface, and nobody captures it."""
+        return self.source.kind == "push"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
@@ -133,12 +139,12 @@ class Scope:
 
     @property
     def specificity(self) -> int:
-        """Camera 3, station 2, product 1, line 0; the most specific threshold wins."""
-        if self.camera is not None:
-            return 3
-        if self.station is not None:
-            return 2
-        return 0 if self.product is None else 1
+        """Camera 4, station 2, product 1, added up; the most specific threshold wins.
+
+        Of the scopes that cover a frame no two are equally specific.
+        """
+        camera, station = self.camera is not None, self.station is not None
+        return 4 * camera + 2 * station + (self.product is not None)
 
     def covers(self, *, camera: Camera, product: str | None) -> bool:
         """Say whether a frame of `camera` showing `product` falls under this scope."""
@@ -161,6 +167,8 @@ class Threshold:
     #: NG if and only if the score is greater; None withdraws the threshold: verdicts are pending.
     value: float | None
     set_at: datetime
+    #: From this moment of the database's clock on it judges, until a newer version does.
+    effective_at: datetime
     set_by: str
     reason: str
     #: SHA-256 of the checkpoint whose scores it was made from; None: it judges scores of any.
@@ -174,39 +182,27 @@ class Threshold:
         return self.checkpoint_hash is not None
 
     def judges(self, *, checkpoint_hash: str, reference_hash: str | None) -> bool:
-        """Say whether scores of this checkpoint and reference can be compared with it."""
+        """Say whether it gives scores of this checkpoint and reference a verdict but pending."""
         made_from = (self.checkpoint_hash, self.reference_hash)
-        return not self.is_bound or made_from == (checkpoint_hash, reference_hash)
+        is_compared = not self.is_bound or made_from == (checkpoint_hash, reference_hash)
+        return is_compared and self.value is not None
 
 
-def threshold_in_force(
-    thresholds: list[Threshold],
-    *,
-    camera: Camera,
-    product: str | None,
-    checkpoint_hash: str,
-    reference_hash: str | None,
+def deciding_threshold(
+    thresholds: Iterable[Threshold], *, camera: Camera, product: str | None
 ) -> Threshold | None:
-    """Return the newest threshold of the most specific scope that covers the frame, if any.
+    """Return the threshold of the most specific scope that covers a frame, if any.
 
-    A withdrawn threshold (`value` None), and one that is bound to the scores of another
-    checkpoint or reference, hide the less specific ones: the frame is pending.
+    It decides even where it gives no verdict: a withdrawn threshold (`value` None), and one that is
+    bound to the scores of another checkpoint or reference, hide the less specific ones.
 
     Args:
-        thresholds: the newest version of every scope.
+        thresholds: of every scope the version in force.
         camera: what took the frame.
         product: what is on it; None when nobody said.
-        checkpoint_hash: of the detector that scored it.
-        reference_hash: of the reference it was scored with; None: without one.
     """
-    covering = [t for t in thresholds if t.scope.covers(camera=camera, product=product)]
-    if not covering:
-        return None
-    newest = max(covering, key=lambda t: (t.scope.specificity, t.version, t.threshold_id))
-    if newest.value is None:
-        return None
-    is_judge = newest.judges(checkpoint_hash=checkpoint_hash, reference_hash=reference_hash)
-    return newest if is_judge else None
+    covering = (t for t in thresholds if t.scope.covers(camera=camera, product=product))
+    return max(covering, key=lambda t: t.scope.specificity, default=None)
 
 
 def checked_name(name: str, *, thing: str) -> str:

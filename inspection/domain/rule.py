@@ -48,6 +48,15 @@ class NgCondition:
         """Say whether at least `k` of the newest `n` inspections (True = NG) are NG."""
         return sum(newest_first[: self.n]) >= self.k
 
+    def holds_at(self, ng_places: Sequence[int], newest: int) -> bool:
+        """Say the same of inspections that are counted up, ending with the number `newest`.
+
+        Args:
+            ng_places: numbers of the NG inspections, the oldest first; at least the last `k`.
+            newest: number of the newest inspection, NG or not.
+        """
+        return len(ng_places) >= self.k and newest - ng_places[-self.k] < self.n
+
 
 @dataclass(frozen=True, kw_only=True)
 class RateCondition:

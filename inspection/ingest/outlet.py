@@ -16,8 +16,9 @@ from inspection.errors import ConfigurationError, UnavailableError
 from inspection.ingest.condition import Condition
 from inspection.ingest.link import Link
 from inspection.ingest.message import Beat
+from inspection.stream.admission import Admission
 from inspection.stream.ownership import taken_by
-from inspection.stream.producer import Admission, Producer
+from inspection.stream.producer import Producer
 from inspection.telemetry import logger
 
 #: After being told to stop, how long a frame may wait for room in its stream, in seconds.

@@ -11,7 +11,7 @@ from inspection import telemetry
 from inspection.domain.evidence import Amount, Gone, KeepClass, Limits
 from inspection.errors import InspectionError
 from inspection.keeping.pace import Pace
-from inspection.store import evidence, growth, removals, retention
+from inspection.store import evidence, expiry, growth, partitions, removals, retention
 from inspection.store.database import Database
 from inspection.store.pictures import PictureStore
 from inspection.store.retention import Ask
@@ -25,6 +25,8 @@ TURN_S: Final = 15.0
 LONGEST_WAIT_S: Final = 10.0
 #: One kind of work gives way to the next after so many seconds; the disk cannot wait for the old.
 STEP_S: Final = 20.0
+#: Whose partitions are made before they are needed.
+AHEAD: Final = (timedelta(), timedelta(days=7), timedelta(days=14))
 #: Files removed between two looks at the database.
 FILES: Final = 200
 
@@ -125,7 +127,8 @@ class Keeper:
         1. Remove the files that rows have let go of.
         2. Take evidence, the first to go first, until the disk has room and the budget is kept.
         3. Take evidence, then rows, that are old enough.
-        4. Remove the files again, and write down how much has been kept.
+        4. Make the partitions of the weeks to come, before frames of theirs would have to.
+        5. Remove the files again, and write down how much has been kept.
 
         Raises:
             UnavailableError: the database, the disk or the picture store does not answer.
@@ -137,7 +140,11 @@ class Keeper:
         for keep_class in KeepClass:
             before = self._clock() - self._limits.age_of(keep_class)
             self._take(report, [keep_class], Gone.AGE, before=before)
-        self._remove_rows(report)
+        if self._database.is_sqlite:
+            self._remove_rows(report)
+        else:
+            self._remove_weeks(report)
+            self._prepare()
         self._remove_files(report)
         self._remember()
         return report
@@ -224,6 +231,34 @@ class Keeper:
             report.row_count += removed.row_count
             report.add(Gone.AGE, removed.amount)
             is_more = removed.is_more
+
+    def _remove_weeks(self, report: Report) -> None:
+        now = self._clock()
+        ask = Ask(at=now, before=now - self._limits.rows)
+        with self._database.read() as connection:
+            weeks = expiry.past_weeks(connection, ask)
+        for week in weeks:
+            if self._stop.is_set():
+                return
+            with self._database.write() as connection:
+                removed = expiry.remove_week(connection, week, ask)
+            if removed is None:
+                continue
+            report.row_count += removed.row_count
+            report.add(Gone.AGE, removed.amount)
+            with self._database.write() as connection:
+                is_dropped = expiry.drop_week(connection, week)
+            telemetry.logger().info(
+                "week_removed",
+                week=f"{week.begins_at:%Y-%m-%d}",
+                rows=removed.row_count,
+                is_dropped=is_dropped,
+            )
+
+    def _prepare(self) -> None:
+        now = self._clock()
+        with self._database.write() as connection:
+            partitions.ensure(connection, [now + ahead for ahead in AHEAD])
 
     def _remove_files(self, report: Report) -> None:
         until_s = time.monotonic() + STEP_S

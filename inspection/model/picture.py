@@ -70,6 +70,23 @@ def decode(data: bytes, *, pixels_limit_count: int = PIXELS_LIMIT_COUNT) -> NDAr
             raise _damage(error) from error
 
 
+def kind_of(data: bytes, *, pixels_limit_count: int = PIXELS_LIMIT_COUNT) -> str:
+    """Return the format of a picture as Pillow calls it, `JPEG`; its header alone is read.
+
+    Raises:
+        PictureError: as for `decode`, but for what only shows when pixels are read.
+    """
+    if not data:
+        raise PictureError("empty", "the picture has no bytes")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"PIL\.")
+        try:
+            with _opened(data, pixels_limit_count) as image:
+                return str(image.format)
+        except _DECODING_ERRORS as error:
+            raise _damage(error) from error
+
+
 def _opened(data: bytes, pixels_limit_count: int) -> Image.Image:
     """Read the header and check the size."""
     try:

@@ -4,30 +4,36 @@ import zlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
+
+from sqlalchemy import Connection
 
 from inspection.domain.evidence import Gone
 from inspection.domain.frame import Frame, FrameIdentity
 from inspection.domain.inspection import Inspection, Latencies, Verdict, judge
 from inspection.domain.ledger import Cause, Dropped, Entry, Inspected, Picture, Reason, Uninspected
-from inspection.domain.line import Camera, Line, PicturePolicy, Threshold, threshold_in_force
+from inspection.domain.line import Camera, Line, PicturePolicy, deciding_threshold
 from inspection.errors import FullError, InspectionError, UnavailableError
 from inspection.serving.floor import Floor
 from inspection.serving.request import Scored
 from inspection.store import (
     dead_letters,
+    in_force,
     ledger,
     lines,
     recipes,
     redriving,
     references,
-    thresholds,
 )
 from inspection.store.database import Database
+from inspection.store.in_force import InForce
 from inspection.store.pictures import PictureStore
 from inspection.telemetry import logger
 
 #: Characters of the sentence that is kept with an uninspected frame.
 DETAIL_LENGTH = 500
+#: How often thresholds may change between judging and writing; each time, somebody set one.
+RACE_LIMIT = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +73,8 @@ class Unjudged:
 
 
 Finding = Judged | Unjudged
+Judgement = Inspected | Uninspected
+Written = TypeVar("Written")
 
 
 class Recorder:
@@ -118,12 +126,15 @@ class Recorder:
         Raises:
             UnavailableError: the database does not answer; nothing was written.
         """
-        entries = self._entries(findings)
-        # What a stranger added under a number that no frame has is dead-lettered, and has no row.
-        ours = [entry for entry in entries if entry.identity.is_possible]
-        with self._database.write() as connection:
+
+        def write(connection: Connection, entries: Sequence[Judgement]) -> list[Entry | None]:
+            # What a stranger added under a number that no frame has is dead-lettered, and has no
+            # row.
+            ours = [entry for entry in entries if entry.identity.is_possible]
             standing = iter(ledger.record(connection, ours, at=self._clock()).standing)
-        return [next(standing) if entry.identity.is_possible else entry for entry in entries]
+            return [next(standing) if entry.identity.is_possible else entry for entry in entries]
+
+        return self._judged(findings, write)
 
     def redrive(self, findings: Mapping[int, Finding]) -> dict[int, Inspected | Uninspected]:
         """Judge and write findings about dead letters, by row id of the letter.
@@ -134,10 +145,15 @@ class Recorder:
         Raises:
             UnavailableError: the database does not answer; nothing was written.
         """
-        entries = dict(zip(findings, self._entries(list(findings.values())), strict=True))
-        with self._database.write() as connection:
-            settled = redriving.settle(connection, entries, at=self._clock())
-        return {letter_id: entries[letter_id] for letter_id in sorted(settled)}
+
+        def write(
+            connection: Connection, entries: Sequence[Judgement]
+        ) -> dict[int, Inspected | Uninspected]:
+            of_letter = dict(zip(findings, entries, strict=True))
+            settled = redriving.settle(connection, of_letter, at=self._clock())
+            return {letter_id: of_letter[letter_id] for letter_id in sorted(settled)}
+
+        return self._judged(list(findings.values()), write)
 
     def note_gone(self, identities: Collection[FrameIdentity]) -> None:
         """Write down that the bytes of dead letters are not kept any more.
@@ -148,16 +164,30 @@ class Recorder:
         with self._database.write() as connection:
             dead_letters.note_gone(connection, [one for one in identities if one.is_possible])
 
-    def _entries(self, findings: Sequence[Finding]) -> list[Inspected | Uninspected]:
+    def _judged(
+        self,
+        findings: Sequence[Finding],
+        write: Callable[[Connection, Sequence[Judgement]], Written],
+    ) -> Written:
+        """Judge and write, again if a threshold came into force that the judgement had not seen."""
+        for _ in range(RACE_LIMIT):
+            entries, judged_by = self._entries(findings)
+            with self._database.write() as connection:
+                in_force.join_others(connection)
+                if in_force.stands(connection, judged_by):
+                    return write(connection, entries)
+        raise UnavailableError(f"thresholds changed {RACE_LIMIT} times while frames were judged")
+
+    def _entries(self, findings: Sequence[Finding]) -> tuple[list[Judgement], InForce]:
         with self._database.read() as connection:
+            judged_by = in_force.in_force_now(connection)
             cameras = {camera.name: camera for camera in lines.list_cameras(connection)}
             line_of = {line.name: line for line in lines.list_lines(connection)}
-            in_force = thresholds.list_thresholds(connection)
-        entries: list[Inspected | Uninspected] = []
+        entries: list[Judgement] = []
         for finding in findings:
             camera = cameras[finding.identity.camera]
-            entries.append(self._entry(finding, camera, line_of[camera.line], in_force))
-        return entries
+            entries.append(self._entry(finding, camera, line_of[camera.line], judged_by))
+        return entries, judged_by
 
     def record_drops(self, drops: Mapping[FrameIdentity, Cause]) -> None:
         """Write the rows of dropped frames.
@@ -169,19 +199,15 @@ class Recorder:
         with self._database.write() as connection:
             ledger.record(connection, entries, at=self._clock())
 
-    def _entry(
-        self, finding: Finding, camera: Camera, line: Line, in_force: list[Threshold]
-    ) -> Inspected | Uninspected:
+    def _entry(self, finding: Finding, camera: Camera, line: Line, judged_by: InForce) -> Judgement:
         if isinstance(finding, Unjudged):
             return self._uninspected(finding, line)
         frame, scored = finding.frame, finding.scored
-        threshold = threshold_in_force(
-            in_force,
-            camera=camera,
-            product=frame.product,
-            checkpoint_hash=scored.checkpoint_hash,
-            reference_hash=scored.reference_hash,
+        decided_by = deciding_threshold(judged_by.thresholds, camera=camera, product=frame.product)
+        is_judge = decided_by is not None and decided_by.judges(
+            checkpoint_hash=scored.checkpoint_hash, reference_hash=scored.reference_hash
         )
+        threshold = decided_by if is_judge else None
         try:
             verdict = judge(scored.score, threshold)
         except InspectionError as error:
@@ -198,6 +224,8 @@ class Recorder:
             checkpoint_hash=scored.checkpoint_hash,
             reference_hash=scored.reference_hash,
             latencies=finding.latencies,
+            decided_by_id=None if decided_by is None else decided_by.threshold_id,
+            judged_at=judged_by.at,
         )
         picture, gone = self._kept(frame, line, verdict)
         return Inspected(

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
@@ -29,10 +29,8 @@ from inspection.domain.ledger import Account, Outcome
 from inspection.store import gaps
 from inspection.store.kinds import Kind, by_kind, by_reason, counted, key_of
 from inspection.store.ledger_tables import camera_accounts, ledger_counts
-from inspection.store.tables import cameras, ledger
-
-#: Ids asked for in one statement; SQLite takes 32,766 values, PostgreSQL 65,535.
-IDS_PER_STATEMENT: Final = 5_000
+from inspection.store.partitions import Week
+from inspection.store.tables import cameras, inspections, ledger
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +97,14 @@ def removals(connection: Connection, camera_ids: Collection[int]) -> dict[int, R
         for row in rows
     }
     return {camera_id: found.get(camera_id, Removal()) for camera_id in camera_ids}
+
+
+def last_sequence_numbers(connection: Connection, camera_ids: Collection[int]) -> dict[int, int]:
+    """Return the highest sequence number that ever had a row, by camera that has any."""
+    account = camera_accounts.c
+    columns = (account.camera_id, account.last_sequence_number)
+    rows = connection.execute(select(*columns).where(account.camera_id.in_(list(camera_ids))))
+    return {row.camera_id: row.last_sequence_number for row in rows}
 
 
 def row_counts(connection: Connection) -> tuple[int, int]:
@@ -172,8 +178,8 @@ def note_moved(connection: Connection, camera_id: int, before: Kind, after: Kind
         _add(connection, {(camera_id, before): -1, (camera_id, after): 1})
 
 
-def note_removed(connection: Connection, ledger_ids: Sequence[int]) -> None:
-    """Count rows as removed that the same transaction deletes afterwards.
+def note_removed(connection: Connection, *is_chosen: ColumnElement[bool]) -> int:
+    """Count rows as removed that the same transaction deletes afterwards; return how many.
 
     1. Lock their cameras, by ascending id as everybody does.
     2. Add them to what was removed of their kinds.
@@ -182,24 +188,32 @@ def note_removed(connection: Connection, ledger_ids: Sequence[int]) -> None:
 
     Args:
         connection: inside a transaction of `Database.write`.
-        ledger_ids: of any cameras, none deleted yet. Oldest first, or the search for gaps goes
-            over everything between.
+        is_chosen: conditions of the rows, of any cameras, none deleted yet. Oldest first, or the
+            search for gaps goes over everything between.
     """
-    pages = [
-        ledger.c.id.in_(ledger_ids[start : start + IDS_PER_STATEMENT])
-        for start in range(0, len(ledger_ids), IDS_PER_STATEMENT)
-    ]
-    _lock(connection, pages)
-    removed: Counter[tuple[int, Kind]] = Counter()
-    ends: dict[int, _End] = {}
-    for chosen in pages:
-        for row in connection.execute(_removals().where(chosen)):
-            kind = (Outcome(row.outcome), row.reason, row.is_repeated)
-            removed[row.camera_id, kind] += row.row_count
-            ends.setdefault(row.camera_id, _End()).add(row)
-    if removed:
-        _note_kinds(connection, removed)
-        _note_ends(connection, ends)
+    _lock(connection, is_chosen)
+    return _note(connection, connection.execute(_removals().where(*is_chosen)).all())
+
+
+def note_week_removed(connection: Connection, week: Week) -> int:
+    """Count all rows of a week as removed, like `note_removed`; nobody else may write to it.
+
+    The rows are counted first, because they are many: cameras wait only for the counters.
+    """
+    chosen = _removals(week.holds(inspections)).where(week.holds(ledger))
+    rows = connection.execute(chosen).all()
+    lock_cameras(connection, {row.camera_id for row in rows})
+    return _note(connection, rows)
+
+
+def lock_cameras(connection: Connection, camera_ids: Collection[int]) -> None:
+    """Lock cameras as whoever records frames of them does."""
+    connection.execute(
+        select(cameras.c.id)
+        .where(cameras.c.id.in_(sorted(camera_ids)))
+        .order_by(cameras.c.id)
+        .with_for_update(key_share=True)
+    ).all()
 
 
 @dataclass
@@ -217,18 +231,22 @@ class _End:
         self.new_count += row.new_count
 
 
-def _lock(connection: Connection, pages: Sequence[ColumnElement[bool]]) -> None:
-    ids = {
-        camera_id
-        for chosen in pages
-        for camera_id in connection.scalars(select(ledger.c.camera_id).where(chosen).distinct())
-    }
-    connection.execute(
-        select(cameras.c.id)
-        .where(cameras.c.id.in_(sorted(ids)))
-        .order_by(cameras.c.id)
-        .with_for_update(key_share=True)
-    ).all()
+def _lock(connection: Connection, is_chosen: Sequence[ColumnElement[bool]]) -> None:
+    chosen = select(ledger.c.camera_id).where(*is_chosen).distinct()
+    lock_cameras(connection, connection.scalars(chosen).all())
+
+
+def _note(connection: Connection, rows: Sequence[Row[*tuple[Any, ...]]]) -> int:
+    removed: Counter[tuple[int, Kind]] = Counter()
+    ends: dict[int, _End] = {}
+    for row in rows:
+        kind = (Outcome(row.outcome), row.reason, row.is_repeated)
+        removed[row.camera_id, kind] += row.row_count
+        ends.setdefault(row.camera_id, _End()).add(row)
+    if removed:
+        _note_kinds(connection, removed)
+        _note_ends(connection, ends)
+    return removed.total()
 
 
 def _note_kinds(connection: Connection, removed: Mapping[tuple[int, Kind], int]) -> None:
@@ -263,13 +281,13 @@ def _note_ends(connection: Connection, ends: Mapping[int, _End]) -> None:
     )
 
 
-def _removals() -> Select[*tuple[Any, ...]]:
+def _removals(*of_inspections: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
     row, account = ledger.c, camera_accounts.c
     # A number that another exposure had before does not fill a gap.
     is_new = and_(row.sequence_number > account.removed_up_to, row.is_repeated.is_(False))
     new_number = case((is_new, row.sequence_number))
     return (
-        by_kind()
+        by_kind(*of_inspections)
         .add_columns(
             row.camera_id,
             func.max(row.sequence_number).label("number"),

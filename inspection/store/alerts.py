@@ -1,9 +1,10 @@
 """The alerts, as they are shown and counted."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, func, or_, select, tuple_
 
 from inspection.domain.alert import Alert, AlertKind
 from inspection.errors import NotFoundError
@@ -32,6 +33,10 @@ class AlertQuery:
     is_open: bool = False
     #: Only those that are not resolved or not acknowledged.
     is_unsettled: bool = False
+    #: Only those about this.
+    kind: AlertKind | None = None
+    #: Opening and id of the last alert already shown; those after it follow.
+    before: tuple[datetime, int] | None = None
     #: At most so many.
     limit: int = 500
 
@@ -59,6 +64,10 @@ def list_alerts(connection: Connection, query: AlertQuery | None = None) -> list
         conditions.append(alerts.c.resolved_at.is_(None))
     if query.is_unsettled:
         conditions.append(or_(alerts.c.resolved_at.is_(None), alerts.c.acknowledged_at.is_(None)))
+    if query.kind is not None:
+        conditions.append(alerts.c.kind == query.kind)
+    if query.before is not None:
+        conditions.append(tuple_(alerts.c.opened_at, alerts.c.id) < tuple_(*query.before))
     chosen = chosen.where(*conditions).limit(query.limit)
     return [alert_of(row) for row in connection.execute(chosen)]
 

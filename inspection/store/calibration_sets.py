@@ -145,6 +145,6 @@ def _of_scope(connection: Connection, scope: Scope) -> Select[*tuple[Any, ...]]:
         statement = statement.where(row.camera_id == place["camera_id"])
     if scope.station is not None:
         of_station = tables.ledger.c.station_id == place["station_id"]
-        statement = statement.join(tables.ledger, tables.ledger.c.id == row.ledger_id)
+        statement = statement.join(tables.ledger, tables.is_of_ledger(tables.inspections))
         statement = statement.where(of_station)
     return statement

@@ -7,7 +7,6 @@ from sqlalchemy import (
     BigInteger,
     Column,
     DateTime,
-    ForeignKey,
     Index,
     Integer,
     MetaData,
@@ -63,11 +62,12 @@ Json = JSON(none_as_null=True)
 
 
 def ledger_key(*, index: bool = False) -> Column[int]:
-    """Make the primary key of a table that says more about a row of the ledger."""
-    of_ledger = ForeignKey("ledger.id", ondelete="CASCADE")
-    return Column(
-        "ledger_id", Id, of_ledger, primary_key=True, autoincrement=False, index=index or None
-    )
+    """Make the primary key of a table that says more about a row of the ledger.
+
+    It is no foreign key: rows of the ledger go by whole partitions, and whoever removes them
+    removes what refers to them.
+    """
+    return Column("ledger_id", Id, primary_key=True, autoincrement=False, index=index or None)
 
 
 def partial_index(name: str | None, *columns: str, where: str, unique: bool = False) -> Index:

@@ -168,6 +168,20 @@ class Database:
         """Return the version of the tables that this program needs."""
         return ScriptDirectory(str(migrations_folder())).get_current_head()
 
+    def tidy(self) -> None:
+        """Have the database look at its rows anew, after many were added or removed.
+
+        Raises:
+            UnavailableError: the database does not answer.
+        """
+        with translated(self.address), self._engine.connect() as connection:
+            if self.is_sqlite:
+                connection.exec_driver_sql("ANALYZE")
+                return
+            connection.execution_options(isolation_level="AUTOCOMMIT")
+            with patience(connection):
+                connection.exec_driver_sql("VACUUM (ANALYZE)")
+
     def close(self) -> None:
         """Close the connections."""
         self._engine.dispose()
@@ -184,7 +198,10 @@ class Database:
             connection.execution_options(**{chain.NOTES: []})
 
     def _seal(self, connection: Connection) -> Head | None:
-        return None if self._audit_keys is None else chain.seal(connection, self._audit_keys)
+        # One that gave way has undone what its notes say.
+        if self._audit_keys is None or not connection.in_transaction():
+            return None
+        return chain.seal(connection, self._audit_keys)
 
     def _upgrade(self, connection: Connection) -> None:
         if not self.is_sqlite:

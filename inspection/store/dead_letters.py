@@ -35,6 +35,8 @@ class DeadLetterQuery:
     frames: Sequence[tuple[str, int]] | None = None
     #: Row ids.
     ids: Collection[int] | None = None
+    #: Row id of the last letter already shown; those after it follow.
+    before: int | None = None
     #: Letters returned at most; None: all.
     limit: int | None = None
 
@@ -241,6 +243,8 @@ def _conditions(connection: Connection, query: DeadLetterQuery) -> list[ColumnEl
         conditions.append(letter.state == query.state.value)
     if query.ids is not None:
         conditions.append(letter.id.in_(query.ids))
+    if query.before is not None:
+        conditions.append(letter.id < query.before)
     if query.frames is not None:
         places = camera_ids(connection, {camera for camera, _ in query.frames})
         keys = [(places[camera], number) for camera, number in query.frames]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, Select, func, select, update
+from sqlalchemy import Connection, Select, func, select, tuple_, update
 
 from inspection.domain.notification import ATTEMPT_LIMIT, Delivery, Event, Failure
 from inspection.errors import ConfigurationError, NotFoundError
@@ -52,6 +52,7 @@ def list_deliveries(
     *,
     channel: str | None = None,
     state: Delivery | None = None,
+    before: tuple[datetime, str] | None = None,
     limit: int = 100,
 ) -> list[DeliveryRow]:
     """Return notifications, newest first.
@@ -60,6 +61,7 @@ def list_deliveries(
         connection: an open transaction.
         channel: only those of this channel.
         state: only those in this state.
+        before: time and id of the last one already shown; those after it follow.
         limit: at most so many.
     """
     chosen = (
@@ -67,13 +69,16 @@ def list_deliveries(
         .join(channels, channels.c.id == notifications.c.channel_id)
         .join(alerts, alerts.c.id == notifications.c.alert_id)
         .join(lines, lines.c.id == alerts.c.line_id)
-        .order_by(notifications.c.created_at.desc(), notifications.c.id)
+        .order_by(notifications.c.created_at.desc(), notifications.c.id.desc())
         .limit(limit)
     )
     if channel is not None:
         chosen = chosen.where(channels.c.name == channel)
     if state is not None:
         chosen = chosen.where(notifications.c.state == state)
+    if before is not None:
+        place = tuple_(notifications.c.created_at, notifications.c.id)
+        chosen = chosen.where(place < tuple_(*before))
     return [
         DeliveryRow(
             notification_id=row.id,

@@ -5,11 +5,12 @@ whoever changes several takes them in the same order.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, func, select, update
+from sqlalchemy import ColumnElement, Connection, Table, and_, func, select, update
 
 from inspection.domain.evidence import Amount, Gone, KeepClass
 from inspection.domain.inspection import Verdict
@@ -27,6 +28,7 @@ class Held:
     """What is kept of one row."""
 
     camera_id: int
+    captured_at: datetime
     #: None when nothing is kept.
     keep_class: KeepClass | None
     amount: Amount
@@ -73,9 +75,38 @@ def take(connection: Connection, taken: Mapping[Key, Amount], why: Gone) -> None
     _count(connection, {key: -amount for key, amount in taken.items()}, losses)
 
 
-def held(connection: Connection, ledger_id: int) -> Held:
-    """Return what is kept of a row, before it is changed."""
+def amounts(
+    connection: Connection, is_chosen: ColumnElement[bool], *of_maps: ColumnElement[bool]
+) -> dict[Key, Amount]:
+    """Return what is kept of rows, where their maps may be asked for by conditions of their own."""
     ledger, maps = tables.ledger.c, tables.maps.c
+    statement = (
+        select(
+            ledger.camera_id,
+            ledger.keep_class,
+            func.count(ledger.picture_sha256).label("picture_count"),
+            func.coalesce(func.sum(ledger.picture_size_bytes), 0).label("picture_bytes"),
+            func.count(maps.ledger_id).label("map_count"),
+            func.coalesce(func.sum(map_bytes()), 0).label("map_bytes"),
+        )
+        .outerjoin(tables.maps, and_(tables.is_of_ledger(tables.maps), *of_maps))
+        .where(is_chosen, ledger.keep_class.is_not(None))
+        .group_by(ledger.camera_id, ledger.keep_class)
+    )
+    return {
+        (row.camera_id, KeepClass(row.keep_class)): Amount(
+            picture_count=row.picture_count,
+            picture_bytes=int(row.picture_bytes),
+            map_count=row.map_count,
+            map_bytes=int(row.map_bytes),
+        )
+        for row in connection.execute(statement)
+    }
+
+
+def held(connection: Connection, ledger_id: int, captured_at: datetime) -> Held:
+    """Return what is kept of a row, before it is changed; its time finds its partition."""
+    ledger = tables.ledger.c
     row = connection.execute(
         select(
             ledger.camera_id,
@@ -83,11 +114,12 @@ def held(connection: Connection, ledger_id: int) -> Held:
             ledger.picture_size_bytes,
             map_bytes().label("map_bytes"),
         )
-        .outerjoin(tables.maps, maps.ledger_id == ledger.id)
-        .where(ledger.id == ledger_id)
+        .outerjoin(tables.maps, tables.is_of_ledger(tables.maps))
+        .where(ledger.id == ledger_id, ledger.captured_at == captured_at)
     ).one()
     return Held(
         camera_id=row.camera_id,
+        captured_at=captured_at,
         keep_class=None if row.keep_class is None else KeepClass(row.keep_class),
         amount=amount_of(row.picture_size_bytes, row.map_bytes),
     )
@@ -104,14 +136,29 @@ def change(connection: Connection, ledger_id: int, before: Held, keep_class: Kee
     """
     connection.execute(
         update(tables.ledger)
-        .where(tables.ledger.c.id == ledger_id)
+        .where(tables.ledger.c.id == ledger_id, tables.ledger.c.captured_at == before.captured_at)
         .values(keep_class=keep_class.value)
     )
-    after = held(connection, ledger_id)
+    after = held(connection, ledger_id, before.captured_at)
     changes: defaultdict[Key, Amount] = defaultdict(Amount)
     if before.keep_class is not None:
         changes[before.camera_id, before.keep_class] += -before.amount
     changes[after.camera_id, keep_class] += after.amount
+    _count(connection, changes, {})
+
+
+def reclass(connection: Connection, ledger_ids: Sequence[int], keep_class: KeepClass) -> None:
+    """Move what is kept of rows to a class, at the end of the transaction that has locked them."""
+    is_moved = and_(
+        tables.ledger.c.id.in_(ledger_ids),
+        tables.ledger.c.keep_class != keep_class.value,
+    )
+    moved = amounts(connection, is_moved)
+    connection.execute(update(tables.ledger).where(is_moved).values(keep_class=keep_class.value))
+    changes: defaultdict[Key, Amount] = defaultdict(Amount)
+    for (camera_id, before), amount in moved.items():
+        changes[camera_id, before] += -amount
+        changes[camera_id, keep_class] += amount
     _count(connection, changes, {})
 
 

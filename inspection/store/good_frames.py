@@ -115,7 +115,7 @@ def _selected() -> Select[*tuple[Any, ...]]:
         .join_from(tables.ledger, tables.cameras, tables.cameras.c.id == ledger.camera_id)
         .join(tables.stations, tables.stations.c.id == ledger.station_id)
         .join(tables.lines, tables.lines.c.id == ledger.line_id)
-        .outerjoin(tables.inspections, tables.inspections.c.ledger_id == ledger.id)
+        .outerjoin(tables.inspections, tables.is_of_ledger(tables.inspections))
         .where(ledger.picture_sha256.is_not(None))
     )
 

@@ -6,6 +6,7 @@ from sqlalchemy import Connection, select, update
 
 from inspection.domain.health import CameraHealth, HealthState
 from inspection.store.cameras import camera_id
+from inspection.store.downtime import note_state
 from inspection.store.engine import insert_new
 from inspection.store.health_tables import camera_health
 from inspection.store.tables import cameras, lines, stations
@@ -67,10 +68,15 @@ def record_camera_health(
     key = camera_id(connection, health.camera)
     if before_at is None:
         added = insert_new(connection, table, "camera_id").values(camera_id=key, **values)
-        return connection.scalar(added.returning(table.c.camera_id)) is not None
-    changed = connection.execute(
-        update(table)
-        .where(table.c.camera_id == key, table.c.checked_at == before_at)
-        .values(values)
-    )
-    return changed.rowcount > 0
+        is_written = connection.scalar(added.returning(table.c.camera_id)) is not None
+    else:
+        changed = connection.execute(
+            update(table)
+            .where(table.c.camera_id == key, table.c.checked_at == before_at)
+            .values(values)
+        )
+        is_written = changed.rowcount > 0
+    # A state begins with the look that finds it.
+    if is_written and health.since_at == health.checked_at:
+        note_state(connection, key, health)
+    return is_written

@@ -20,6 +20,16 @@ camera_health = Table(
     Column("last_frame_at", Moment),
 )
 
+#: Every change of it: from then on until the next one of the camera it was so.
+camera_states = Table(
+    "camera_states",
+    metadata,
+    Column("camera_id", Id, ForeignKey("cameras.id"), primary_key=True, autoincrement=False),
+    Column("since_at", Moment, primary_key=True),
+    #: A value of `inspection.domain.health.HealthState`.
+    Column("state", String(16), nullable=False),
+)
+
 #: Since when what a camera sees is as it should be, as somebody said: it was moved on purpose.
 view_acceptances = Table(
     "view_acceptances",

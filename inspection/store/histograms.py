@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Table, delete, select
+from sqlalchemy import ColumnElement, Connection, Table, and_, bindparam, delete, select
 
 from inspection.domain.histogram import bin_of
 from inspection.store.engine import insert_adding, insert_new
 from inspection.store.score_tables import daily_scores, hourly_scores, score_sources
+from inspection.store.tables import inspections
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 #: Each table with its column of time, and the hours this counts in.
@@ -27,11 +28,13 @@ class ScoreSource:
     product: str | None
     checkpoint_hash: str
     reference_hash: str | None
+    #: Version that decided, also where it left frames pending; None: none covered them.
+    threshold_id: int | None = None
 
     @property
     def key(self) -> str:
         """All of it in one text; the product comes last because it alone may hold any sign."""
-        place = f"{self.line_id}/{self.station_id}/{self.camera_id}"
+        place = f"{self.line_id}/{self.station_id}/{self.camera_id}/{self.threshold_id or ''}"
         return f"{place}/{self.checkpoint_hash}/{self.reference_hash or ''}/{self.product or ''}"
 
 
@@ -77,6 +80,41 @@ def add(connection: Connection, rows: Iterable[Scored], *, sign: int = 1) -> Non
         _add(connection, table, period, counts)
 
 
+def remove(connection: Connection, is_chosen: ColumnElement[bool]) -> None:
+    """Take inspections for which `is_chosen` holds out, before the same transaction removes them.
+
+    Their cameras are locked.
+    """
+    row = inspections.c
+    found = connection.execute(
+        select(row.source_id, row.captured_at, row.verdict, row.score).where(is_chosen)
+    )
+    add(
+        connection,
+        [
+            Scored(
+                source_id=each.source_id,
+                captured_at=each.captured_at,
+                verdict=each.verdict,
+                score=each.score,
+            )
+            for each in found
+        ],
+        sign=-1,
+    )
+
+
+def remove_days(connection: Connection, begins_at: datetime, ends_at: datetime) -> None:
+    """Forget all that was exposed in some whole days, in UTC, before its rows are removed."""
+    sources = list(connection.scalars(select(score_sources.c.id)))
+    for table, period, width in _TABLES:
+        time, source_id = table.c[period], table.c.source_id
+        first, end = hour_of(begins_at) // width, hour_of(ends_at) // width
+        # Source by source, as the primary key is ordered.
+        is_past = and_(source_id.in_(sources), time >= first, time < end)
+        connection.execute(delete(table).where(is_past))
+
+
 def _add(
     connection: Connection, table: Table, period: str, counts: Counter[tuple[int, int, str, int]]
 ) -> None:
@@ -88,8 +126,14 @@ def _add(
         for of, count in sorted(counts.items())
     ]
     connection.execute(insert_adding(connection, table, *key), rows)
-    if any(count < 0 for count in counts.values()):
-        connection.execute(delete(table).where(table.c.row_count <= 0))
+    emptied = [
+        {f"of_{name}": value for name, value in zip(key, of, strict=True)}
+        for of, count in sorted(counts.items())
+        if count < 0
+    ]
+    if emptied:
+        is_it = (table.c[name] == bindparam(f"of_{name}") for name in key)
+        connection.execute(delete(table).where(*is_it, table.c.row_count <= 0), emptied)
 
 
 def _ids(connection: Connection, wanted: Iterable[str]) -> dict[str, int]:

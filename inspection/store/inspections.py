@@ -1,49 +1,23 @@
 """The history of inspections: finding them, and counting them."""
 
 import math
-import operator
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, func, literal, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Row, Select, func, select
 
 from inspection.domain.evidence import Gone
 from inspection.domain.frame import FrameIdentity
 from inspection.domain.inspection import Verdict
 from inspection.domain.ledger import Picture
-from inspection.errors import ConfigurationError, NotFoundError
+from inspection.errors import NotFoundError
 from inspection.store import tables
-from inspection.store.cameras import camera_id
+from inspection.store.history_cursor import Place, Sort
+from inspection.store.history_query import HistoryQuery, Sought
+from inspection.store.history_search import Search
 from inspection.store.lines import line_id
-
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-@dataclass(frozen=True, kw_only=True)
-class HistoryQuery:
-    """Which inspections to show; None takes all."""
-
-    line: str | None = None
-    station: str | None = None
-    camera: str | None = None
-    product: str | None = None
-    verdict: Verdict | None = None
-    #: Anomaly scores from this one on …
-    score_min: float | None = None
-    #: … up to and including this one.
-    score_max: float | None = None
-    #: Exposures from this moment on …
-    from_at: datetime | None = None
-    #: … and before this one.
-    to_at: datetime | None = None
-    part_serial: str | None = None
-    lot: str | None = None
-    #: `cursor` of the last row already shown; the rows after it follow.
-    before: str | None = None
-    #: Rows returned at most.
-    limit: int = 50
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +38,12 @@ class HistoryRow:
     #: Threshold that was in force, and its version; None when pending.
     threshold_value: float | None
     threshold_version: int | None
+    #: Row id of that version.
+    threshold_id: int | None
+    #: Between score and threshold, never negative; None when pending.
+    distance: float | None
+    #: Decision of the newest review; None: nobody has looked at it.
+    review: str | None
     checkpoint_hash: str
     #: Reference it was scored with; None: zero-shot.
     reference_hash: str | None
@@ -80,11 +60,8 @@ class HistoryRow:
     map_gone: Gone | None
     recorded_at: datetime
 
-    @property
-    def cursor(self) -> str:
-        """Where this row stands: given as `before`, the rows after it follow."""
-        captured_at_us = (self.identity.captured_at - _EPOCH) // timedelta(microseconds=1)
-        return f"{captured_at_us}-{self.inspection_id}"
+    #: Where this row stands: given as `before`, the rows after it follow, in the order asked for.
+    cursor: str = field(compare=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,22 +76,29 @@ class LatencySummary:
 
 
 def history(connection: Connection, query: HistoryQuery) -> list[HistoryRow]:
-    """Return the inspections that `query` asks for, the newest exposure first.
+    """Return the inspections that `query` asks for, in its order.
 
     Raises:
         NotFoundError: there is no such line or camera.
-        ConfigurationError: `before` is no cursor.
+        CursorError: `before` is no cursor of this order.
     """
+    sort = query.sort
+    after = None if query.before is None else Place.parse(query.before, sort)
+    sought = Sought(connection, query)
+    places = Search(connection, sought, sort, query.limit).places(after)
+    rows = rows_of(connection, places)
+    return [_history_row(rows[place.ledger_id], place.cursor(sort)) for place in places]
+
+
+def rows_of(connection: Connection, places: Sequence[Place]) -> dict[int, Row[*tuple[Any, ...]]]:
+    """Return the rows at some places, with names and all, by id."""
     row = tables.inspections.c
-    newest_first = (row.captured_at.desc(), row.ledger_id.desc())
-    # First the ids, from the tables that filter and sort: with the names joined in as well, a
-    # planner may begin with those and sort the whole history.
-    ids = select(row.ledger_id).where(*_conditions(connection, query))
-    if not (query.station is query.part_serial is query.lot is None):
-        ids = ids.join(tables.ledger, tables.ledger.c.id == row.ledger_id)
-    shown = ids.order_by(*newest_first).limit(query.limit).subquery()
-    statement = _selected().join(shown, shown.c.ledger_id == row.ledger_id).order_by(*newest_first)
-    return [_history_row(row) for row in connection.execute(statement)]
+    statement = selected().where(
+        row.ledger_id.in_([place.ledger_id for place in places]),
+        # For the partitions that need not be looked at.
+        row.captured_at.in_(sorted({place.captured_at for place in places})),
+    )
+    return {row.ledger_id: row for row in connection.execute(statement)} if places else {}
 
 
 def get(connection: Connection, inspection_id: int) -> HistoryRow:
@@ -123,11 +107,12 @@ def get(connection: Connection, inspection_id: int) -> HistoryRow:
     Raises:
         NotFoundError: there is none of this id.
     """
-    statement = _selected().where(tables.inspections.c.ledger_id == inspection_id)
+    statement = selected().where(tables.inspections.c.ledger_id == inspection_id)
     row = connection.execute(statement).first()
     if row is None:
         raise NotFoundError(f"there is no inspection {inspection_id}")
-    return _history_row(row)
+    place = Place(key=None, captured_at=row.captured_at, ledger_id=row.ledger_id)
+    return _history_row(row, place.cursor(Sort.NEWEST))
 
 
 def first_scores(
@@ -183,7 +168,7 @@ def latency_summary(
     recorded_at = tables.ledger.c.recorded_at
     span = (
         select(func.min(recorded_at).label("first_at"), func.max(recorded_at).label("last_at"))
-        .join(tables.inspections, tables.inspections.c.ledger_id == tables.ledger.c.id)
+        .join(tables.inspections, tables.is_of_ledger(tables.inspections))
         .where(*_of(connection, line=line, from_at=from_at))
     )
     first_at, last_at = connection.execute(span).one()
@@ -223,54 +208,13 @@ def _of(
     return conditions
 
 
-def _conditions(connection: Connection, query: HistoryQuery) -> list[ColumnElement[bool]]:
-    row, ledger = tables.inspections.c, tables.ledger.c
-    conditions = _of(connection, line=query.line, from_at=query.from_at)
-    if query.camera is not None:
-        conditions.append(row.camera_id == camera_id(connection, query.camera))
-    if query.station is not None:
-        stations = select(tables.stations.c.id).where(tables.stations.c.name == query.station)
-        conditions.append(ledger.station_id.in_(stations))
-    if query.verdict is Verdict.NG:
-        # Written out, because the index of NG rows serves only a condition known beforehand.
-        conditions.append(row.verdict == literal("NG", literal_execute=True))
-    elif query.verdict is not None:
-        conditions.append(row.verdict == query.verdict.value)
-    for column, compare, value in (
-        (row.product, operator.eq, query.product),
-        (row.score, operator.ge, query.score_min),
-        (row.score, operator.le, query.score_max),
-        (row.captured_at, operator.lt, query.to_at),
-        (ledger.part_serial, operator.eq, query.part_serial),
-        (ledger.lot, operator.eq, query.lot),
-    ):
-        if value is not None:
-            conditions.append(compare(column, value))
-    if query.before is not None:
-        conditions.append(tuple_(row.captured_at, row.ledger_id) < _position(query.before))
-    return conditions
-
-
-def _position(cursor: str) -> tuple[datetime, int]:
-    captured_at_us, _, inspection_id = cursor.rpartition("-")
-    try:
-        position = _EPOCH + timedelta(microseconds=int(captured_at_us)), int(inspection_id)
-        position[1].to_bytes(8, signed=True)  # what databases take
-    except (ValueError, OverflowError) as error:
-        raise ConfigurationError(
-            f"{cursor!r} is no cursor; take the `cursor` of the last row shown"
-        ) from error
-    return position
-
-
-def _selected() -> Select[*tuple[Any, ...]]:
+def selected() -> Select[*tuple[Any, ...]]:
+    """Select every inspection with its names and what the ledger knows of it."""
     row, ledger = tables.inspections.c, tables.ledger.c
     return (
         select(
             tables.inspections,
             ledger.sequence_number,
-            ledger.part_serial,
-            ledger.lot,
             ledger.trigger_id,
             ledger.picture_sha256,
             ledger.picture_media_type,
@@ -283,7 +227,7 @@ def _selected() -> Select[*tuple[Any, ...]]:
             tables.lines.c.name.label("line"),
             tables.thresholds.c.version.label("threshold_version"),
         )
-        .join(tables.ledger, ledger.id == row.ledger_id)
+        .join(tables.ledger, tables.is_of_ledger(tables.inspections))
         .join(tables.cameras, tables.cameras.c.id == row.camera_id)
         .join(tables.stations, tables.stations.c.id == ledger.station_id)
         .join(tables.lines, tables.lines.c.id == row.line_id)
@@ -291,7 +235,7 @@ def _selected() -> Select[*tuple[Any, ...]]:
     )
 
 
-def _history_row(row: Row[*tuple[Any, ...]]) -> HistoryRow:
+def _history_row(row: Row[*tuple[Any, ...]], cursor: str) -> HistoryRow:
     picture = None
     if row.picture_sha256 is not None:
         picture = Picture(
@@ -315,6 +259,9 @@ def _history_row(row: Row[*tuple[Any, ...]]) -> HistoryRow:
         verdict=Verdict(row.verdict),
         threshold_value=row.threshold_value,
         threshold_version=row.threshold_version,
+        threshold_id=row.threshold_id,
+        distance=row.distance,
+        review=row.review,
         checkpoint_hash=row.checkpoint_hash,
         reference_hash=row.reference_hash,
         waited_ms=row.waited_ms,
@@ -324,4 +271,5 @@ def _history_row(row: Row[*tuple[Any, ...]]) -> HistoryRow:
         picture_gone=row.picture_gone and Gone(row.picture_gone),
         map_gone=row.map_gone and Gone(row.map_gone),
         recorded_at=row.recorded_at,
+        cursor=cursor,
     )

@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, func, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, select
 
 from inspection.domain.ledger import Entry, Inspected, Outcome, outcome_of
-from inspection.store.tables import inspections, ledger
+from inspection.store.tables import inspections, is_of_ledger, ledger
 
 #: Outcome; verdict, reason or cause; and whether its number was given before.
 Kind = tuple[Outcome, str, bool]
@@ -39,13 +39,15 @@ def counted(connection: Connection, *conditions: ColumnElement[bool]) -> Counter
     )
 
 
-def by_kind() -> Select[*tuple[Any, ...]]:
-    """Return the statement that counts rows by kind, without conditions."""
+def by_kind(*of_inspections: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
+    """Return the statement that counts rows by kind, without conditions but on the inspections."""
     reason = func.coalesce(ledger.c.reason, inspections.c.verdict)
     kind = (ledger.c.outcome, reason.label("reason"), ledger.c.is_repeated)
     return (
         select(*kind, func.count().label("row_count"))
-        .join_from(ledger, inspections, inspections.c.ledger_id == ledger.c.id, isouter=True)
+        .join_from(
+            ledger, inspections, and_(is_of_ledger(inspections), *of_inspections), isouter=True
+        )
         .group_by(*kind)
     )
 

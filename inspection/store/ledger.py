@@ -19,7 +19,15 @@ from inspection.domain.ledger import (
     Uninspected,
     outcome_of,
 )
-from inspection.store import accounts, dead_letters, evidence, histograms, presence, tables
+from inspection.store import (
+    accounts,
+    dead_letters,
+    evidence,
+    histograms,
+    partitions,
+    presence,
+    tables,
+)
 from inspection.store.alert_tables import alert_outbox
 from inspection.store.cameras import camera_id, unknown_camera
 from inspection.store.engine import insert_new
@@ -63,7 +71,7 @@ def record(connection: Connection, entries: Sequence[Entry], *, at: datetime) ->
     """
     places = _locked_places(connection, {entry.identity.camera for entry in entries})
     camera_ids = {name: place[0] for name, place in places.items()}
-    fresh, standing = presence.fresh(connection, entries, camera_ids)
+    fresh, standing = presence.fresh(connection, entries, camera_ids, at=at)
     added = _insert_ledger(connection, fresh, places, at=at)
     inspected = {ledger_id: e for ledger_id, e in added.items() if isinstance(e, Inspected)}
     uninspected = {ledger_id: e for ledger_id, e in added.items() if isinstance(e, Uninspected)}
@@ -170,6 +178,7 @@ def _insert_ledger(
     statement = insert_new(
         connection, tables.ledger, "camera_id", "captured_at", "sequence_number"
     ).returning(ledger.id, ledger.camera_id, ledger.sequence_number, ledger.captured_at)
+    partitions.ensure(connection, [one.entry.identity.captured_at for one in fresh.values()])
     values = [
         ledger_values(one.entry, places[one.entry.identity.camera], at)
         | {"is_repeated": one.is_repeated}
@@ -256,13 +265,15 @@ def insert_inspected(
                 "distance": None if value is None else abs(inspection.score - value),
                 "checkpoint_hash": inspection.checkpoint_hash,
                 "reference_hash": inspection.reference_hash,
+                "judged_at": inspection.judged_at,
                 "waited_ms": inspection.latencies.waited_ms,
                 "inference_ms": inspection.latencies.inference_ms,
                 "latency_ms": latency / timedelta(milliseconds=1),
             }
         )
         grid = {"taps": taps, "rows": rows, "columns": columns, "data": entry.anomaly_map.data}
-        maps.append({"ledger_id": ledger_id, **grid})
+        key = {"ledger_id": ledger_id, "captured_at": entry.identity.captured_at}
+        maps.append(key | grid)
     connection.execute(insert(tables.inspections), inspections)
     connection.execute(insert(tables.maps), maps)
     histograms.add(
@@ -281,6 +292,8 @@ def insert_inspected(
 
 def _source(entry: Inspected, place: Place) -> ScoreSource:
     camera, station, line = place
+    threshold = entry.inspection.threshold
+    judged_by_id = threshold.threshold_id if threshold else None
     return ScoreSource(
         line_id=line,
         station_id=station,
@@ -288,6 +301,7 @@ def _source(entry: Inspected, place: Place) -> ScoreSource:
         product=entry.inspection.product,
         checkpoint_hash=entry.inspection.checkpoint_hash,
         reference_hash=entry.inspection.reference_hash,
+        threshold_id=entry.inspection.decided_by_id or judged_by_id,
     )
 
 

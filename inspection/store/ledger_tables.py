@@ -54,7 +54,7 @@ dead_letters = Table(
     metadata,
     Column("id", Id, primary_key=True),
     #: NULL when retention has removed the row; an inspector then removes the bytes and this.
-    Column("ledger_id", Id, ForeignKey("ledger.id", ondelete="SET NULL"), unique=True),
+    Column("ledger_id", Id, unique=True),
     Column("camera_id", Id, ForeignKey("cameras.id"), nullable=False),
     Column("sequence_number", BigInteger, nullable=False),
     Column("captured_at", Moment, nullable=False),

@@ -12,7 +12,14 @@ from inspection.domain.ledger import Outcome
 from inspection.domain.notification import AlertFrame
 from inspection.errors import NotFoundError
 from inspection.store.alert_tables import alert_frames, alert_outbox
-from inspection.store.tables import cameras, inspections, ledger, lines, stations
+from inspection.store.tables import (
+    cameras,
+    inspections,
+    is_of_ledger,
+    ledger,
+    lines,
+    stations,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,7 +195,7 @@ def _shown() -> Select[*tuple[Any, ...]]:
             inspections.c.verdict,
         )
         .join_from(ledger, cameras, cameras.c.id == ledger.c.camera_id)
-        .outerjoin(inspections, inspections.c.ledger_id == ledger.c.id)
+        .outerjoin(inspections, is_of_ledger(inspections))
     )
 
 

@@ -3,6 +3,7 @@
 A frame is there when its camera's row of this number was exposed at the same moment. Another moment
 makes it another frame: its camera's numbers have begun again, and it must not be taken for the old
 one. Where a time is a guess (a frame that was trimmed has only its entry's) the number decides.
+Where it is impossible, the row has another, and what the clock said in its detail.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -14,7 +15,17 @@ from typing import Final
 from sqlalchemy import Connection, and_, or_, select
 
 from inspection.domain.frame import FrameIdentity, milliseconds
-from inspection.domain.ledger import Dropped, Entry, Outcome, Reason, Uninspected, outcome_of
+from inspection.domain.ledger import (
+    Dropped,
+    Entry,
+    Inspected,
+    Outcome,
+    Reason,
+    Uninspected,
+    clock_said,
+    outcome_of,
+    with_possible_time,
+)
 from inspection.store import accounts, gaps
 from inspection.store.accounts import Removal
 from inspection.store.kinds import Kind, kind_of
@@ -86,6 +97,9 @@ class Presence:
             if any(number <= removal.up_to for number in numbers[camera])
         }
         keys = [(camera, number) for camera, of in numbers.items() for number in sorted(of)]
+        # What never had a row is not looked for: nearly every frame has its camera's next number.
+        ends = accounts.last_sequence_numbers(connection, numbers)
+        keys = [(camera, number) for camera, number in keys if number <= ends.get(camera, 0)]
         for start in range(0, len(keys), NUMBERS_PER_STATEMENT):
             self._read(connection, keys[start : start + NUMBERS_PER_STATEMENT])
 
@@ -93,8 +107,11 @@ class Presence:
         """Say what `entry` is to the ledger, with the row it is known by if there is one."""
         number, captured_at = entry.identity.sequence_number, entry.identity.captured_at
         rows = self._rows.get((camera_id, number), [])
+        said = _clock_said(entry)
         for row in rows:
-            if milliseconds(row.captured_at) == milliseconds(captured_at):
+            # A clock that was ahead may have become possible by the time its frame comes again.
+            is_said = row.detail == (said or clock_said(captured_at))
+            if is_said or milliseconds(row.captured_at) == milliseconds(captured_at):
                 return Likeness.KNOWN, row
         is_guess = isinstance(entry, Uninspected) and entry.reason is Reason.TRIMMED
         if rows and (is_guess or not all(row.has_own_time for row in rows)):
@@ -105,7 +122,7 @@ class Presence:
         if not is_removed(removal, self.gaps.get(camera_id, ()), number):
             return Likeness.NEW, None
         until_at = removal.until_at
-        if is_guess or until_at is None or captured_at <= until_at:
+        if is_guess or said is not None or until_at is None or captured_at <= until_at:
             return Likeness.KNOWN, None
         return Likeness.REPEATED, None
 
@@ -147,7 +164,11 @@ class Presence:
 
 
 def fresh(
-    connection: Connection, entries: Sequence[Entry], camera_ids: Mapping[str, int]
+    connection: Connection,
+    entries: Sequence[Entry],
+    camera_ids: Mapping[str, int],
+    *,
+    at: datetime,
 ) -> tuple[dict[Key, Fresh], tuple[Entry | None, ...]]:
     """Return the frames that are to get a row, and how each frame stands in the ledger then.
 
@@ -155,7 +176,9 @@ def fresh(
         connection: in which the cameras are locked.
         entries: of any cameras; of two with the same identity the first counts.
         camera_ids: of these cameras, by name.
+        at: the time of recording.
     """
+    entries = [with_possible_time(entry, at=at) for entry in entries]
     numbers: dict[int, set[int]] = {}
     for entry in entries:
         camera = camera_ids[entry.identity.camera]
@@ -180,6 +203,14 @@ def fresh(
     return new, tuple(standing)
 
 
+def _clock_said(entry: Entry) -> str | None:
+    """Return what an impossible clock said of a frame; None when its time can be."""
+    is_clock = isinstance(entry, Dropped) or (
+        isinstance(entry, Uninspected) and entry.reason is Reason.CLOCK
+    )
+    return entry.detail if is_clock and not isinstance(entry, Inspected) else None
+
+
 def _standing(given: Entry, row: Present | None) -> Entry | None:
     """Return what the ledger says of a frame it has as uninspected; None of any other."""
     if row is None or row.outcome is not Outcome.UNINSPECTED or row.reason is None:
@@ -192,7 +223,8 @@ def _standing(given: Entry, row: Present | None) -> Entry | None:
 
 
 def _of_repeated_number(entry: Entry) -> Entry:
-    if isinstance(entry, Dropped):
+    # What a clock said must stay in the detail: nothing else tells the frame from others.
+    if isinstance(entry, Dropped) or _clock_said(entry) is not None:
         return entry
     payload = entry.frame.payload if entry.frame is not None else None
     return Uninspected(

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, delete, exists, or_
 
 from inspection.domain.dead_letter import DeadLetterState
 from inspection.domain.frame import FrameIdentity
-from inspection.domain.ledger import Inspected, Outcome, Uninspected
+from inspection.domain.ledger import Inspected, Outcome, Uninspected, dated
 from inspection.store import accounts, departures, evidence, ledger, tables
 from inspection.store.alert_tables import alert_outbox
 from inspection.store.kinds import kind_of
@@ -155,7 +155,13 @@ def settle(
     )
     rows = connection.execute(
         select(tables.ledger, letter.id.label("letter_id"))
-        .join(dead_letters, letter.ledger_id == tables.ledger.c.id)
+        .join(
+            dead_letters,
+            and_(
+                letter.ledger_id == tables.ledger.c.id,
+                letter.captured_at == tables.ledger.c.captured_at,
+            ),
+        )
         .where(letter.id.in_(ids), tables.ledger.c.outcome == Outcome.UNINSPECTED.value)
     ).all()
     moved = [
@@ -227,6 +233,7 @@ def _move(
     *,
     at: datetime,
 ) -> bool:
+    entry = dated(entry, row.captured_at)
     place = (row.camera_id, row.station_id, row.line_id)
     values = ledger.ledger_values(entry, place, at)
     if isinstance(entry, Uninspected):
@@ -234,10 +241,10 @@ def _move(
     elif entry.picture is None:
         # One that was kept of the uninspected frame is not forgotten: its file would stay for ever.
         values = {name: value for name, value in values.items() if not name.startswith("picture_")}
-    before = evidence.held(connection, row.id)
+    before = evidence.held(connection, row.id, row.captured_at)
     connection.execute(
         update(tables.ledger)
-        .where(tables.ledger.c.id == row.id)
+        .where(tables.ledger.c.id == row.id, tables.ledger.c.captured_at == row.captured_at)
         .values({name: value for name, value in values.items() if name not in _LASTING})
     )
     accounts.note_moved(

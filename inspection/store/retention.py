@@ -14,6 +14,7 @@ from sqlalchemy import (
     Connection,
     Row,
     Select,
+    and_,
     case,
     delete,
     func,
@@ -24,8 +25,9 @@ from sqlalchemy import (
 
 from inspection.domain.evidence import Amount, Gone, KeepClass
 from inspection.domain.ledger import Outcome
-from inspection.store import accounts, departures, evidence, removals, tables
-from inspection.store.evidence import Key
+from inspection.store import accounts, departures, evidence, histograms, removals, tables
+from inspection.store.alert_tables import alert_frames, alert_outbox
+from inspection.store.ledger_tables import dead_letters
 
 _Row = Row[*tuple[Any, ...]]
 
@@ -46,8 +48,8 @@ class Removed:
 class Ask:
     """How much to remove in one transaction."""
 
-    #: Rows looked at, at most.
-    limit: int
+    #: Rows looked at, at most; whole weeks are not limited.
+    limit: int = 0
     #: The time now.
     at: datetime
     #: Only what was recorded before; None: whenever it was.
@@ -81,8 +83,13 @@ def take_evidence(connection: Connection, keep_class: KeepClass, why: Gone, ask:
     chosen = _enough(_of_age(found, ask), ask.enough_bytes)
     if not chosen:
         return Removed(why=why)
-    is_chosen = ledger.id.in_([row.id for row in chosen])
-    taken = _amounts(connection, is_chosen)
+    times = [row.captured_at for row in chosen]
+    is_chosen = and_(
+        ledger.id.in_([row.id for row in chosen]),
+        # It says in which partitions they are.
+        ledger.captured_at.between(min(times), max(times)),
+    )
+    taken = evidence.amounts(connection, is_chosen)
     removals.note_of(connection, is_chosen, at=ask.at)
     has_picture = ledger.picture_sha256.is_not(None)
     is_inspected = ledger.outcome == Outcome.INSPECTED.value
@@ -98,7 +105,11 @@ def take_evidence(connection: Connection, keep_class: KeepClass, why: Gone, ask:
             picture_size_bytes=None,
         )
     )
-    is_map = tables.maps.c.ledger_id.in_([row.id for row in chosen])
+    maps = tables.maps.c
+    is_map = and_(
+        maps.ledger_id.in_([row.id for row in chosen]),
+        maps.captured_at.between(min(times), max(times)),
+    )
     connection.execute(delete(tables.maps).where(is_map))
     evidence.take(connection, taken, why)
     return Removed(why=why, amount=sum(taken.values(), Amount()), is_more=len(chosen) == ask.limit)
@@ -115,73 +126,54 @@ def remove_rows(connection: Connection, ask: Ask) -> Removed:
     3. Have it sealed that they go, and counted, so that the cameras' accounts still add up.
     4. Note the files of their pictures, remove the rows, and last change the counters.
 
+    PostgreSQL removes whole weeks instead: `inspection.store.expiry`.
+
     Args:
         connection: inside a transaction of `Database.write`.
         ask: how much; rows go for their age alone.
     """
-    ledger, cameras = tables.ledger.c, tables.cameras.c
+    ledger = tables.ledger.c
     found = connection.execute(
         select(ledger.id, ledger.camera_id, ledger.recorded_at).order_by(ledger.id).limit(ask.limit)
     ).all()
     chosen = _of_age(found, ask)
     if not chosen:
         return Removed()
-    connection.execute(
-        select(cameras.id)
-        .where(cameras.id.in_({row.camera_id for row in chosen}))
-        .order_by(cameras.id)
-        .with_for_update(key_share=True)
-    )
-    is_chosen = ledger.id.between(chosen[0].id, chosen[-1].id)
+    accounts.lock_cameras(connection, {row.camera_id for row in chosen})
     # Another keeper may have removed some while this one waited for the cameras.
-    present = connection.scalars(select(ledger.id).where(is_chosen).order_by(ledger.id)).all()
+    is_chosen = ledger.id.between(chosen[0].id, chosen[-1].id)
     departures.announce(connection, is_chosen, at=ask.at)
-    accounts.note_removed(connection, present)
-    taken = _amounts(connection, is_chosen)
+    row_count = accounts.note_removed(connection, is_chosen)
+    taken = evidence.amounts(connection, is_chosen)
     removals.note_of(connection, is_chosen, at=ask.at)
-    connection.execute(delete(tables.ledger).where(is_chosen))
+    delete_rows(connection, is_chosen)
     evidence.take(connection, taken, Gone.AGE)
     return Removed(
-        row_count=len(present),
+        row_count=row_count,
         amount=sum(taken.values(), Amount()),
         is_more=len(chosen) == ask.limit,
     )
 
 
-def _amounts(connection: Connection, is_chosen: ColumnElement[bool]) -> dict[Key, Amount]:
-    """Return what is kept of rows."""
-    ledger, maps = tables.ledger.c, tables.maps.c
-    statement = (
-        select(
-            ledger.camera_id,
-            ledger.keep_class,
-            func.count(ledger.picture_sha256).label("picture_count"),
-            func.coalesce(func.sum(ledger.picture_size_bytes), 0).label("picture_bytes"),
-            func.count(maps.ledger_id).label("map_count"),
-            func.coalesce(func.sum(evidence.map_bytes()), 0).label("map_bytes"),
-        )
-        .outerjoin(tables.maps, maps.ledger_id == ledger.id)
-        .where(is_chosen, ledger.keep_class.is_not(None))
-        .group_by(ledger.camera_id, ledger.keep_class)
-    )
-    return {
-        (row.camera_id, KeepClass(row.keep_class)): Amount(
-            picture_count=row.picture_count,
-            picture_bytes=int(row.picture_bytes),
-            map_count=row.map_count,
-            map_bytes=int(row.map_bytes),
-        )
-        for row in connection.execute(statement)
-    }
+def delete_rows(connection: Connection, is_chosen: ColumnElement[bool]) -> None:
+    """Delete rows of the ledger with all that belongs to them; they are counted as removed."""
+    ids = select(tables.ledger.c.id).where(is_chosen)
+    histograms.remove(connection, tables.inspections.c.ledger_id.in_(ids))
+    letter = dead_letters.c.ledger_id
+    connection.execute(update(dead_letters).where(letter.in_(ids)).values(ledger_id=None))
+    for table in (tables.inspections, tables.maps, alert_frames, alert_outbox):
+        connection.execute(delete(table).where(table.c.ledger_id.in_(ids)))
+    connection.execute(delete(tables.ledger).where(is_chosen))
 
 
 def _sizes() -> Select[*tuple[Any, ...]]:
-    ledger, maps = tables.ledger.c, tables.maps.c
+    ledger = tables.ledger.c
     size_bytes = func.coalesce(ledger.picture_size_bytes, 0) + func.coalesce(
         evidence.map_bytes(), 0
     )
-    return select(ledger.id, ledger.recorded_at, size_bytes.label("size_bytes")).outerjoin(
-        tables.maps, maps.ledger_id == ledger.id
+    columns = (ledger.id, ledger.captured_at, ledger.recorded_at)
+    return select(*columns, size_bytes.label("size_bytes")).outerjoin(
+        tables.maps, tables.is_of_ledger(tables.maps)
     )
 
 

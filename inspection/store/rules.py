@@ -6,12 +6,12 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, insert, select, update
+from sqlalchemy import Connection, Row, Select, delete, exists, insert, select, update
 
 from inspection.domain.alert import AlertKind
-from inspection.domain.rule import Rule, rule_of
-from inspection.errors import ConfigurationError, NotFoundError
-from inspection.store.alert_tables import rules
+from inspection.domain.rule import DEFAULT_RULES, Rule, rule_of
+from inspection.errors import ConfigurationError, ConflictError, NotFoundError
+from inspection.store.alert_tables import alerts, armings, rules, shelves
 from inspection.store.audit import Change, add_change
 from inspection.store.responses import Response, resolve_all
 from inspection.store.tables import lines
@@ -130,6 +130,38 @@ def set_rule(connection: Connection, line_id: int, rule: Rule, change: RuleChang
             name=f"{line}/{rule.name}",
             before=before,
             after=_shown(rule) | {"reason": change.reason},
+        ),
+    )
+
+
+def remove_rule(connection: Connection, line: str, name: str, change: RuleChange) -> None:
+    """Remove a rule that has never opened an alert: those that have are part of the history.
+
+    Raises:
+        NotFoundError: there is no such line or rule.
+        ConflictError: it has opened alerts, was shelved, or every line has it.
+    """
+    found = get_rule(connection, line, name)
+    if name in {rule.name for rule in DEFAULT_RULES}:
+        raise ConflictError(f"every line has a rule {name!r}: reset it, or disable it")
+    of_rule = [alerts.c.rule_id, shelves.c.rule_id]
+    if any(connection.scalar(select(exists().where(key == found.rule_id))) for key in of_rule):
+        raise ConflictError(
+            f"rule {name!r} of line {line} has opened alerts or was shelved, which stay in the "
+            "history: disable it"
+        )
+    connection.execute(delete(armings).where(armings.c.rule_id == found.rule_id))
+    connection.execute(delete(rules).where(rules.c.id == found.rule_id))
+    add_change(
+        connection,
+        Change(
+            at=change.at,
+            who=change.by,
+            action="removed",
+            thing="rule",
+            name=f"{line}/{name}",
+            before=_shown(found.rule),
+            after={"reason": change.reason},
         ),
     )
 

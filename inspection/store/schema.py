@@ -10,6 +10,7 @@ from inspection.store import (
     evidence_tables,
     health_tables,
     ledger_tables,
+    review_tables,
     score_tables,
     tables,
 )
@@ -24,6 +25,7 @@ TABLES = (
     alert_tables,
     channel_tables,
     health_tables,
+    review_tables,
     access_tables,
     answer_tables,
 )

@@ -9,8 +9,8 @@ score_sources = Table(
     "score_sources",
     metadata,
     Column("id", Id, primary_key=True),
-    #: `line/station/camera/checkpoint/reference/product`: a unique constraint takes every NULL for
-    #: another.
+    #: `line/station/camera/threshold/checkpoint/reference/product`: a unique constraint takes every
+    #: NULL for another.
     Column("key", Text, nullable=False, unique=True),
     Column("line_id", Id, ForeignKey("lines.id"), nullable=False, index=True),
     Column("station_id", Id, ForeignKey("stations.id"), nullable=False),
@@ -18,6 +18,8 @@ score_sources = Table(
     Column("product", Text),
     Column("checkpoint_hash", String(64), nullable=False),
     Column("reference_hash", String(64)),
+    #: Version that decided, also where it left frames pending; NULL: none covered them.
+    Column("threshold_id", Id, ForeignKey("thresholds.id")),
 )
 
 

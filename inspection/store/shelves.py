@@ -4,6 +4,7 @@ Nothing is thrown away by it: frames are inspected and counted, and alerts that 
 they were shelved are told when the shelf ends, if they are still open then.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -119,6 +120,15 @@ def list_shelves(connection: Connection, now: datetime, line: str | None = None)
     if line is not None:
         statement = statement.where(lines.c.name == line)
     return [_shelf(row) for row in connection.execute(statement)]
+
+
+def silence_of(alert: Alert, shelved: Sequence[Shelf]) -> tuple[bool, datetime | None]:
+    """Say whether an open alert is not told at present, and until when; None: until resumed."""
+    if alert.resolved_at is not None:
+        return False, None
+    ends = [each.silence.until_at for each in shelved if each.covers(alert)]
+    known = [until_at for until_at in ends if until_at is not None]
+    return bool(ends), max(known) if known and len(known) == len(ends) else None
 
 
 def paused_lines(connection: Connection, now: datetime) -> set[int]:

@@ -5,6 +5,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    ColumnElement,
     Double,
     ForeignKey,
     Index,
@@ -14,6 +15,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    and_,
     false,
 )
 
@@ -84,6 +86,8 @@ thresholds = Table(
     Column("checkpoint_hash", String(64)),
     Column("reference_hash", String(64)),
     Column("set_at", Moment, nullable=False),
+    #: By the database's clock: from then on it judges, until a newer version does.
+    Column("effective_at", Moment, nullable=False),
     Column("set_by", Text, nullable=False),
     Column("reason", Text, nullable=False),
     UniqueConstraint("scope", "version"),
@@ -126,6 +130,8 @@ recipes = Table(
     UniqueConstraint("line_id", "product", "version"),
 )
 
+# The next three are partitioned by `captured_at` on PostgreSQL, where it is part of their primary
+# keys (`inspection.store.partitions`). Nothing refers to them by a foreign key.
 ledger = Table(
     "ledger",
     metadata,
@@ -166,6 +172,10 @@ ledger = Table(
     # Of each class what was recorded first goes first: ids rise as rows are recorded.
     partial_index(None, "keep_class", "id", where="keep_class IS NOT NULL"),
     partial_index(None, "picture_sha256", where="picture_sha256 IS NOT NULL"),
+    # The few that were not inspected, of a line and a time.
+    partial_index(
+        "ix_ledger_not_inspected", "line_id", "captured_at", where="outcome <> 'inspected'"
+    ),
 )
 
 inspections = Table(
@@ -175,13 +185,13 @@ inspections = Table(
     # The next seven repeat the ledger's so that one index can select and sort.
     Column("captured_at", Moment, nullable=False),
     Column("line_id", Id, nullable=False),
-    Column("station_id", Id),
+    Column("station_id", Id, nullable=False),
     Column("camera_id", Id, nullable=False),
     Column("product", Text),
     Column("part_serial", Text),
     Column("lot", Text),
     #: Where its score is counted, a row of `score_sources`.
-    Column("source_id", Id),
+    Column("source_id", Id, nullable=False),
     Column("score", Double, nullable=False),
     Column("verdict", String(16), nullable=False),
     Column("threshold_id", Id, ForeignKey("thresholds.id")),
@@ -194,6 +204,8 @@ inspections = Table(
     Column("checkpoint_hash", String(64), nullable=False),
     #: Of the reference it was scored with; NULL: without one.
     Column("reference_hash", String(64)),
+    #: By the database's clock; NULL: before anybody noted it.
+    Column("judged_at", Moment),
     Column("waited_ms", Double, nullable=False),
     Column("inference_ms", Double, nullable=False),
     #: From exposure to the row: captured_at to recorded_at.
@@ -207,19 +219,31 @@ inspections = Table(
     Index(None, "captured_at", "ledger_id"),
     Index(None, "line_id", "captured_at", "ledger_id"),
     Index(None, "camera_id", "captured_at", "ledger_id"),
-    partial_index("ix_inspections_ng", "captured_at", "ledger_id", where="verdict = 'NG'"),
+    # Rare ones, whatever makes them rare: by source and score, in the order of scores.
+    Index("ix_inspections_score", "source_id", "verdict", "score", "captured_at", "ledger_id"),
+    partial_index(None, "part_serial", where="part_serial IS NOT NULL"),
+    partial_index(None, "lot", "captured_at", "ledger_id", where="lot IS NOT NULL"),
+    partial_index(None, "review", "captured_at", "ledger_id", where="review IS NOT NULL"),
 )
 
 maps = Table(
     "maps",
     metadata,
     ledger_key(),
+    Column("captured_at", Moment, nullable=False),
     Column("taps", Integer, nullable=False),
     Column("rows", Integer, nullable=False),
     Column("columns", Integer, nullable=False),
     #: float16, little-endian, C order.
     Column("data", LargeBinary, nullable=False),
 )
+
+
+def is_of_ledger(table: Table) -> ColumnElement[bool]:
+    """Return what joins `inspections` or `maps` to the ledger, partition by partition."""
+    is_same = table.c.captured_at == ledger.c.captured_at
+    return and_(table.c.ledger_id == ledger.c.id, is_same)
+
 
 audit = Table(
     "audit",

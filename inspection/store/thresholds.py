@@ -1,17 +1,27 @@
-"""Thresholds: every version of every one, never changed once set."""
+"""Thresholds: every version of every one, never changed once set.
+
+A version is in force from its `effective_at` on, a moment that the database's clock gives when it
+is set: soon, but not at once, so that all inspectors change over together.
+"""
 
 import math
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Select, func, insert, select
+from sqlalchemy import Connection, Row, Select, func, insert, select, text
 
 from inspection.domain.line import Scope, Threshold
-from inspection.errors import ConfigurationError, NotFoundError
+from inspection.errors import ConfigurationError, NotFoundError, PreconditionError
 from inspection.store import tables
 from inspection.store.audit import Change, add_change
+from inspection.store.clock import database_time
 from inspection.store.lines import line_id
+
+#: Number of PostgreSQL's advisory lock of who sets (alone) and who records (shared).
+LOCK: Final = 0x1259_EC72
+#: From setting a threshold until it is in force, in seconds.
+LEAD_S: Final = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,9 +38,13 @@ class NewThreshold:
     checkpoint_hash: str | None = None
     #: SHA-256 of the reference of those scores; None: they were made without one.
     reference_hash: str | None = None
+    #: Newest version that whoever sets it knows, 0 for none; None: whatever it is.
+    known_version: int | None = None
+    #: From setting it until it is in force, in seconds of the database's clock.
+    lead_s: float = LEAD_S
 
 
-def set_threshold(
+def set_threshold(  # noqa: PLR0913  (what a history says of each version)
     connection: Connection,
     scope: Scope,
     value: float | None,
@@ -38,6 +52,7 @@ def set_threshold(
     at: datetime,
     by: str,
     reason: str,
+    lead_s: float = LEAD_S,
 ) -> Threshold:
     """Add the next version of the threshold of `scope`, for scores of any checkpoint.
 
@@ -48,12 +63,13 @@ def set_threshold(
         at: now.
         by: who sets it.
         reason: why, for the history.
+        lead_s: from now until it is in force, in seconds of the database's clock.
 
     Raises:
         ConfigurationError: the value is not a finite number, or the product has no name.
         NotFoundError: there is no such line, station or camera.
     """
-    new = NewThreshold(scope=scope, value=value, set_at=at, set_by=by, reason=reason)
+    new = NewThreshold(scope=scope, value=value, set_at=at, set_by=by, reason=reason, lead_s=lead_s)
     return add_version(connection, new)
 
 
@@ -63,22 +79,28 @@ def add_version(connection: Connection, new: NewThreshold) -> Threshold:
     Raises:
         ConfigurationError: the value is not a finite number, or the product has no name.
         NotFoundError: there is no such line, station or camera.
+        PreconditionError: the newest version is not the one that `new` names.
     """
     if new.value is not None and not math.isfinite(new.value):
         raise ConfigurationError(f"the threshold {new.value} is not a finite number")
     place = located(connection, new.scope)
-    # Two who set the same threshold at the same time take turns, so that both get a version.
-    connection.execute(
-        select(tables.lines.c.id).where(tables.lines.c.id == place["line_id"]).with_for_update()
-    )
+    _exclude_others(connection)
     newest = connection.execute(
         select(tables.thresholds.c.version, tables.thresholds.c.value)
         .where(tables.thresholds.c.scope == place["scope"])
         .order_by(tables.thresholds.c.version.desc())
         .limit(1)
     ).first()
-    set_as = {field: value for field, value in vars(new).items() if field != "scope"}
-    row = place | set_as | {"version": 1 if newest is None else newest.version + 1}
+    version = 0 if newest is None else newest.version
+    if new.known_version not in (None, version):
+        raise PreconditionError(
+            f"{scope_name(new.scope)} has version {version} by now, not {new.known_version}: look "
+            "at it again"
+        )
+    set_as = {field: value for field, value in vars(new).items() if field in tables.thresholds.c}
+    del set_as["scope"]
+    set_as["effective_at"] = database_time(connection) + timedelta(seconds=new.lead_s)
+    row = place | set_as | {"version": version + 1}
     statement = insert(tables.thresholds).values(row).returning(tables.thresholds.c.id)
     threshold = Threshold(
         threshold_id=connection.execute(statement).scalar_one(),
@@ -102,13 +124,13 @@ def list_thresholds(connection: Connection, *, line: str | None = None) -> list[
     if line is not None:
         newest = newest.where(tables.thresholds.c.line_id == line_id(connection, line))
     newest_of_each = newest.group_by(tables.thresholds.c.scope).subquery()
-    statement = _selected().join(
+    statement = selected().join(
         newest_of_each,
         (newest_of_each.c.scope == tables.thresholds.c.scope)
         & (newest_of_each.c.version == tables.thresholds.c.version),
     )
     rows = connection.execute(statement.order_by(tables.thresholds.c.scope))
-    return [_threshold(row) for row in rows]
+    return [threshold_of(row) for row in rows]
 
 
 def threshold_history(connection: Connection, scope: Scope) -> list[Threshold]:
@@ -118,9 +140,19 @@ def threshold_history(connection: Connection, scope: Scope) -> list[Threshold]:
         NotFoundError: there is no such line, station or camera.
     """
     key = located(connection, scope)["scope"]
-    statement = _selected().where(tables.thresholds.c.scope == key)
+    statement = selected().where(tables.thresholds.c.scope == key)
     rows = connection.execute(statement.order_by(tables.thresholds.c.version.desc()))
-    return [_threshold(row) for row in rows]
+    return [threshold_of(row) for row in rows]
+
+
+def newest_version(connection: Connection, scope: Scope) -> int:
+    """Return the newest version of the threshold of `scope`; 0: it has none.
+
+    Raises:
+        NotFoundError: there is no such line, station or camera.
+    """
+    of_scope = tables.thresholds.c.scope == located(connection, scope)["scope"]
+    return connection.scalar(select(func.max(tables.thresholds.c.version)).where(of_scope)) or 0
 
 
 def located(connection: Connection, scope: Scope) -> dict[str, Any]:
@@ -165,6 +197,12 @@ def scope_name(scope: Scope) -> str:
     return " ".join(f"{thing}={name}" for thing, name in parts.items() if name is not None)
 
 
+def _exclude_others(connection: Connection) -> None:
+    """Wait for who sets and who records, and have them wait until this transaction ends."""
+    if connection.dialect.name != "sqlite":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": LOCK})
+
+
 def _audit(
     connection: Connection, threshold: Threshold, before: Row[int, float | None] | None
 ) -> None:
@@ -172,6 +210,7 @@ def _audit(
         "version": threshold.version,
         "value": threshold.value,
         "reason": threshold.reason,
+        "effective_at": threshold.effective_at.isoformat(),
     }
     if threshold.is_bound:
         after |= {
@@ -201,7 +240,8 @@ def _id_of(
     return int(ids[name])
 
 
-def _selected() -> Select[*tuple[Any, ...]]:
+def selected() -> Select[*tuple[Any, ...]]:
+    """Select every version of every threshold, for `threshold_of`."""
     return (
         select(
             tables.thresholds,
@@ -215,13 +255,15 @@ def _selected() -> Select[*tuple[Any, ...]]:
     )
 
 
-def _threshold(row: Row[*tuple[Any, ...]]) -> Threshold:
+def threshold_of(row: Row[*tuple[Any, ...]]) -> Threshold:
+    """Read a row of `selected`."""
     return Threshold(
         threshold_id=row.id,
         scope=Scope(line=row.line, product=row.product, station=row.station, camera=row.camera),
         version=row.version,
         value=row.value,
         set_at=row.set_at,
+        effective_at=row.effective_at,
         set_by=row.set_by,
         reason=row.reason,
         checkpoint_hash=row.checkpoint_hash,

@@ -51,6 +51,9 @@ inspection:{CAMERA}:state         hash     what the camera says (`inspection.str
 
 inspection:{CAMERA}:owner         string   `JOURNAL HOST` of who captures it; expires soon after
                                            its last sign of life
+inspection:{CAMERA}:pushed:TOKEN  string   `FINGERPRINT OUTCOME SEQUENCE_NUMBER CAPTURED_AT_MS` of a
+                                           frame that was pushed, so that sending it again does not
+                                           double it; expires after a while
 inspection:{CAMERA}:refused       string   HOST that was refused because another one captures it;
                                            expires after a while
 """
@@ -60,6 +63,7 @@ from datetime import datetime
 from typing import get_args
 
 from inspection.domain.frame import (
+    Content,
     EntryId,
     Frame,
     FrameIdentity,
@@ -120,6 +124,11 @@ def owner_key(camera: str) -> str:
     return f"inspection:{{{camera}}}:owner"
 
 
+def pushed_key(camera: str, token: str) -> str:
+    """Return the key that says what became of the frame that was pushed with a token."""
+    return f"inspection:{{{camera}}}:pushed:{token}"
+
+
 def refused_key(camera: str) -> str:
     """Return the key that says who wanted to capture the camera and was refused."""
     return f"inspection:{{{camera}}}:refused"
@@ -131,13 +140,14 @@ def encode(frame: Frame) -> dict[bytes, bytes]:
     Raises:
         CodecError: the exposure was made before 1970.
     """
-    fields = {
-        **_encoded_identity(frame.identity),
-        b"payload": frame.payload,
-        b"media_type": frame.media_type.encode(),
-    }
+    return {**encode_identity(frame.identity), **encode_content(frame)}
+
+
+def encode_content(content: Content) -> dict[bytes, bytes]:
+    """Return the fields of an entry that follow its identity."""
+    fields = {b"payload": content.payload, b"media_type": content.media_type.encode()}
     for name in _TEXTS:
-        text: str | None = getattr(frame, name)
+        text: str | None = getattr(content, name)
         if text is not None:
             fields[name.encode()] = _encoded_text(text)
     return fields
@@ -199,7 +209,7 @@ def identity(camera: str, entry_id: EntryId, fields: Mapping[bytes, bytes] | Non
 
 def encode_drop(dropped: FrameIdentity, cause: Cause) -> dict[bytes, bytes]:
     """Return the fields of a drop record."""
-    return {**_encoded_identity(dropped), b"cause": cause.value.encode()}
+    return {**encode_identity(dropped), b"cause": cause.value.encode()}
 
 
 def decode_drop(camera: str, fields: Mapping[bytes, bytes]) -> tuple[FrameIdentity, Cause]:
@@ -243,7 +253,12 @@ def encode_dead_letter(entry_id: EntryId, letter: Uninspected, at: datetime) -> 
     }
 
 
-def _encoded_identity(known: FrameIdentity) -> dict[bytes, bytes]:
+def encode_identity(known: FrameIdentity) -> dict[bytes, bytes]:
+    """Return the fields of an entry that say which frame it is.
+
+    Raises:
+        CodecError: the exposure was made before 1970.
+    """
     captured_at_ms = milliseconds(known.captured_at)
     if captured_at_ms < 0:
         raise CodecError(Reason.MALFORMED, f"frame {known.frame_id} was made before 1970")

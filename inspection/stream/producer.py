@@ -1,22 +1,23 @@
 """Frames into a camera's stream, with a named policy for when it is full."""
 
 from collections.abc import Iterable
-from enum import StrEnum
 from typing import cast
 
-from inspection.domain.frame import EntryId, Frame, FrameIdentity, milliseconds
+from inspection.domain.frame import EntryId, Frame, FrameIdentity
 from inspection.domain.health import CameraState
 from inspection.domain.ledger import Cause
 from inspection.domain.line import OverflowPolicy
 from inspection.errors import ConfigurationError, InspectionError
 from inspection.stream import backlog
+from inspection.stream.admission import ADMISSION, DROPS_AT_ONCE, Admission
 from inspection.stream.codec import (
     ENTRY_LIMIT_BYTES,
     GROUP,
     SCHEMA,
     drops_key,
-    encode,
+    encode_content,
     encode_drop,
+    encode_identity,
     frames_key,
     state_key,
 )
@@ -27,10 +28,6 @@ from inspection.stream.state import encode_state
 
 #: One in so many of a full stream's frames must be gone before there is room again.
 _ROOM_SHARE = 8
-
-#: Frames `drop_oldest` drops for one that comes, at most: after the limit was lowered a stream
-#: shrinks in steps instead of holding up everybody else's commands.
-_DROPS_AT_ONCE = 16
 
 # KEYS: state, owner, refused. ARGV: as for `taken`, then the fields of the state.
 # Answers who else has the camera.
@@ -46,92 +43,32 @@ return owner
 # Everything in one atomic step, so that nothing is lost or counted twice whenever it is cut off.
 # KEYS: frames, drops, owner, refused.
 # ARGV: as for `taken`, then sequence number, captured_at_ms, overflow policy, limit of the backlog,
-#       group, version, drops at once, then the fields of the entry.
+#       group, version, drops at once, then the fields of the entry that follow its identity.
 # Answers what became of the frame, and the newest id before or who else has the camera.
 _ADD = (
     OWNED
+    + ADMISSION
     + """
 local owner = taken(KEYS[3], KEYS[4])
 if owner then return {'taken', owner} end
-local frames, drops = KEYS[1], KEYS[2]
-local sequence_number, captured_at_ms = tonumber(ARGV[5]), tonumber(ARGV[6])
-local policy, limit, group, version = ARGV[7], tonumber(ARGV[8]), ARGV[9], ARGV[10]
-local drops_at_once = tonumber(ARGV[11])
-
-local function field(pairs, name)
-  for i = 1, #pairs, 2 do
-    if pairs[i] == name then return pairs[i + 1] end
-  end
-end
-
-local function drop(number, time_ms)
-  redis.call('XADD', drops, '*', 'v', version, 'sequence_number', number,
-             'captured_at_ms', time_ms, 'cause', policy)
-end
-
-local newest_drop = redis.call('XREVRANGE', drops, '+', '-', 'COUNT', '1')[1]
+local newest_drop = redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', '1')[1]
 if newest_drop and field(newest_drop[2], 'sequence_number') == ARGV[5] then
   return {'dropped', ''}
 end
-
--- FULL with COUNT 1 copies one picture, the short form copies two.
-local last, delivered, length = '', '-', 0
-if redis.call('EXISTS', frames) == 1 then
-  local info = redis.call('XINFO', 'STREAM', frames, 'FULL', 'COUNT', '1')
-  last, length = field(info, 'last-generated-id'), field(info, 'length')
-  for _, one in ipairs(field(info, 'groups')) do
-    if field(one, 'name') == group then delivered = '(' .. field(one, 'last-delivered-id') end
-  end
-end
-
-local time_ms = captured_at_ms
-if last ~= '' then
-  local last_ms, last_number = string.match(last, '^(%d+)-(%d+)$')
-  last_ms, last_number = tonumber(last_ms), tonumber(last_number)
+local seen = look(KEYS[1], ARGV[9])
+if seen.last ~= '' then
+  local sequence_number = tonumber(ARGV[5])
   -- Decided before, and the answer was lost: its id has its own time or a later one.
-  if sequence_number == last_number and captured_at_ms <= last_ms then return {'added', last} end
-  if sequence_number <= last_number then return {'behind', last} end
-  time_ms = math.max(last_ms, captured_at_ms)
-end
-local id = string.format('%.0f-%.0f', time_ms, sequence_number)
-
-if policy == 'drop_oldest' then
-  local dropped = 0
-  while length >= limit and dropped < drops_at_once do
-    local oldest = redis.call('XRANGE', frames, delivered, '+', 'COUNT', '1')[1]
-    if not oldest then break end
-    local oldest_ms, number = string.match(oldest[1], '^(%d+)-(%d+)$')
-    local known_ms = field(oldest[2], 'captured_at_ms')
-    if known_ms and string.match(known_ms, '^%d+$') then oldest_ms = known_ms end
-    drop(number, oldest_ms)
-    redis.call('XDEL', frames, oldest[1])
-    dropped, length = dropped + 1, length - 1
+  if sequence_number == seen.last_number and tonumber(ARGV[6]) <= seen.last_ms then
+    return {'added', seen.last}
   end
-  if dropped > 0 then limit = length + 1 end
+  if sequence_number <= seen.last_number then return {'behind', seen.last} end
 end
-
-if length >= limit then
-  if policy == 'block' then return {'full', last} end
-  drop(ARGV[5], ARGV[6])
-  -- The stream remembers the number; the record leaves as soon as the ledger has it.
-  redis.call('XSETID', frames, id)
-  return {'dropped', last}
-end
-redis.call('XADD', frames, id, unpack(ARGV, 12))
-return {'added', last}
+local to = {frames = KEYS[1], drops = KEYS[2], policy = ARGV[7], limit = tonumber(ARGV[8]),
+            version = ARGV[10], drops_at_once = tonumber(ARGV[11]), seen = seen}
+return {admit(to, ARGV[5], ARGV[6], 12), seen.last}
 """
 )
-
-
-class Admission(StrEnum):
-    """What became of a frame that was to be added."""
-
-    #: It is in the stream, or has been and is settled.
-    ADDED = "added"
-    #: It is not; the stream is full and the policy is to wait: add it again later.
-    FULL = "full"
-    #: It is not and will not be; a drop record says why.
-    DROPPED = "dropped"
 
 
 class Producer:
@@ -203,6 +140,7 @@ class Producer:
             self.drop(frame.identity, Cause.TOO_LARGE)
             return Admission.DROPPED
         identity = frame.identity
+        given = encode_identity(identity)
         with translated(self._client):
             outcome, last = cast(
                 "tuple[bytes, bytes]",
@@ -210,14 +148,14 @@ class Producer:
                     keys=[frames_key(self._camera), drops_key(self._camera), *self._ownership.keys],
                     args=[
                         *self._ownership.arguments,
-                        identity.sequence_number,
-                        milliseconds(identity.captured_at),
+                        given[b"sequence_number"],
+                        given[b"captured_at_ms"],
                         self._overflow.value,
                         self._backlog_limit,
                         GROUP,
                         SCHEMA,
-                        _DROPS_AT_ONCE,
-                        *(part for field in encode(frame).items() for part in field),
+                        DROPS_AT_ONCE,
+                        *(part for field in encode_content(frame).items() for part in field),
                     ],
                 ),
             )

@@ -4,7 +4,6 @@ import os
 import socket
 
 from inspection.cli import context
-from inspection.cli.survey import survey
 from inspection.domain.dead_letter import DeadLetterState
 from inspection.domain.health import CameraState, CaptureState, HealthState
 from inspection.domain.heartbeat import ProcessState
@@ -15,6 +14,7 @@ from inspection.settings import Settings
 from inspection.store import dead_letters as letters
 from inspection.store import inspections, lines
 from inspection.store.channels import channels_of
+from inspection.store.survey import survey
 from inspection.store.thresholds import list_thresholds
 from inspection.store.undelivered import list_undelivered
 from inspection.stream.ownership import refused

@@ -16,7 +16,7 @@ from inspection.domain.ledger import Cause
 from inspection.domain.line import OverflowPolicy, Source
 from inspection.errors import CaptureError
 from inspection.ingest.message import Beat, Making
-from inspection.stream.producer import Admission
+from inspection.stream.admission import Admission
 from inspection.stream.state import state
 from tests.conftest import Clock
 from tests.factories import NOON

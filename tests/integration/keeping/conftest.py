@@ -126,7 +126,7 @@ def build() -> Iterator[Build]:
         with database.write() as connection:
             lines.create_missing(connection, factories.site(), at=NOON, by="test")
             thresholds.set_threshold(
-                connection, factories.scope(), 0.5, at=NOON, by="test", reason="first"
+                connection, factories.scope(), 0.5, at=NOON, by="test", reason="first", lead_s=0
             )
         # Files have the machine's time.
         clock = Clock(datetime.now(UTC))

@@ -123,6 +123,7 @@ class Floor:
                 at=datetime.now(UTC),
                 by="test",
                 reason="test",
+                lead_s=0,
             )
 
     def keep_pictures(self, policy: PicturePolicy) -> None:

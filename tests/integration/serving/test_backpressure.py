@@ -12,8 +12,9 @@ from inspection.domain.line import OverflowPolicy, PicturePolicy
 from inspection.serving.request import Answer, Request
 from inspection.store import ledger
 from inspection.store.pictures import PictureStore
+from inspection.stream.admission import Admission
 from inspection.stream.backlog import in_flight
-from inspection.stream.producer import Admission, Producer
+from inspection.stream.producer import Producer
 from tests.factories import identity
 from tests.integration.serving.conftest import CAMERA, Floor, eventually, png
 

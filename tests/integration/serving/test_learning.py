@@ -109,7 +109,7 @@ def hall(sqlite_url: str, tmp_path: Path, scorer: Scorer) -> Iterator[Hall]:
         with database.write() as connection:
             lines.create_missing(connection, site, at=NOON, by="test")
             thresholds.set_threshold(
-                connection, factories.scope(), 0.5, at=NOON, by="test", reason=""
+                connection, factories.scope(), 0.5, at=NOON, by="test", reason="", lead_s=0
             )
         yield Hall(database, PictureStore(str(tmp_path / "pictures")), Replicas(scorer))
 

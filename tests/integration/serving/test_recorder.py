@@ -39,6 +39,7 @@ def recorder(sqlite_url: str, tmp_path: Path) -> Iterator[Recorder]:
         reason="calibrated",
         checkpoint_hash=CHECKPOINT_HASH,
         reference_hash=REFERENCE_HASH,
+        lead_s=0,
     )
     with closing(Database.open(sqlite_url)) as database:
         with database.write() as connection:

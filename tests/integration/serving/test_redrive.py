@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, true, update
 
 from inspection.accounting import CameraAccount, accounts, audit
 from inspection.domain.dead_letter import DeadLetter, DeadLetterState
@@ -18,7 +18,7 @@ from inspection.serving.recorder import Recorder
 from inspection.serving.redrive import Redrive
 from inspection.serving.scorer import Scorer
 from inspection.store import accounts as store_accounts
-from inspection.store import alert_tables, dead_letters, redriving, tables
+from inspection.store import alert_tables, dead_letters, redriving, retention, tables
 from inspection.store.dead_letters import DeadLetterQuery
 from inspection.store.ledger_tables import dead_letters as letter_table
 from inspection.stream.codec import dead_letter_index_key, dead_letters_key
@@ -327,9 +327,8 @@ async def test_letter_of_a_row_that_retention_removed_goes_with_its_bytes(
     await refuse(floor, 1, 2)
     ask(floor)
     with floor.database.write() as connection:
-        rows = connection.execute(select(tables.ledger.c.id)).all()
-        store_accounts.note_removed(connection, [row.id for row in rows])
-        connection.execute(tables.ledger.delete())
+        store_accounts.note_removed(connection)
+        retention.delete_rows(connection, true())
 
     async with floor.inspector():
         await eventually(lambda: not letters(floor))

@@ -8,11 +8,20 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, and_
 
 from inspection.domain.inspection import Verdict
 from inspection.domain.ledger import Cause, Entry, Outcome, Reason
-from inspection.store import accounts, dead_letters, gaps, ledger, lines, redriving, tables
+from inspection.store import (
+    accounts,
+    dead_letters,
+    gaps,
+    ledger,
+    lines,
+    redriving,
+    retention,
+    tables,
+)
 from inspection.store.cameras import camera_id
 from inspection.store.database import Database
 from inspection.store.dead_letters import DeadLetterQuery
@@ -38,13 +47,9 @@ def remove(database: Database, *numbers: int, camera: str = CAMERA) -> None:
     row = tables.ledger.c
     with database.write() as connection:
         key = camera_id(connection, camera)
-        ids = list(
-            connection.scalars(
-                select(row.id).where(row.camera_id == key, row.sequence_number.in_(numbers))
-            )
-        )
-        accounts.note_removed(connection, ids)
-        connection.execute(tables.ledger.delete().where(row.id.in_(ids)))
+        is_chosen = and_(row.camera_id == key, row.sequence_number.in_(numbers))
+        accounts.note_removed(connection, is_chosen)
+        retention.delete_rows(connection, is_chosen)
 
 
 def known(database: Database, *numbers: int) -> set[int]:

@@ -26,6 +26,7 @@ from inspection.store import (
     dead_letters,
     ledger,
     lines,
+    partitions,
     recipes,
     shelves,
     tables,
@@ -91,7 +92,9 @@ def emptied(url: str, folder: Path) -> str:
 
 def test_migrated_tables_are_those_of_the_program(database: Database) -> None:
     with database.read() as connection:
-        differences = compare_metadata(MigrationContext.configure(connection), metadata)
+        options = {"include_name": partitions.is_described}
+        context = MigrationContext.configure(connection, opts=options)
+        differences = compare_metadata(context, metadata)
 
     assert differences == []
 

@@ -8,7 +8,7 @@ import pytest
 
 from inspection.domain.inspection import Latencies, Verdict
 from inspection.domain.ledger import Entry
-from inspection.errors import ConfigurationError, NotFoundError
+from inspection.errors import CursorError, NotFoundError
 from inspection.store import inspections, ledger
 from inspection.store.database import Database
 from inspection.store.inspections import HistoryQuery, HistoryRow, LatencySummary
@@ -117,6 +117,9 @@ def test_history_row_explains_its_verdict(varied: Database) -> None:
         verdict=Verdict.OK,
         threshold_value=0.5,
         threshold_version=1,
+        threshold_id=1,
+        distance=0.0,
+        review=None,
         checkpoint_hash=CHECKPOINT_HASH,
         reference_hash=None,
         waited_ms=3.0,
@@ -126,6 +129,7 @@ def test_history_row_explains_its_verdict(varied: Database) -> None:
         picture_gone=None,
         map_gone=None,
         recorded_at=LATER,
+        cursor=row.cursor,
     )
 
 
@@ -180,8 +184,8 @@ def test_pages_have_no_gaps_and_no_doubles_when_times_are_equal(site_database: D
 
 
 def test_cursor_that_is_none_is_refused(site_database: Database) -> None:
-    for cursor in ("", "1", "a-b", "9" * 40 + "-1"):
-        with pytest.raises(ConfigurationError, match="is no cursor"):
+    for cursor in ("", "1", "a-b", "é", "WyJuZXdlc3QiXQ", "W1tb" * 50, "9" * 400):
+        with pytest.raises(CursorError, match="no cursor"):
             history(site_database, before=cursor)
 
 

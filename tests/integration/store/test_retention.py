@@ -268,8 +268,8 @@ def test_row_that_is_judged_after_all_changes_its_class_and_the_counters(
     record(site_database, factories.uninspected(picture=picture(1)))
 
     with site_database.write() as connection:
-        before = evidence.held(connection, 1)
-        row = {"ledger_id": 1, "taps": 2, "rows": 4, "columns": 4}
+        before = evidence.held(connection, 1, NOON)
+        row = {"ledger_id": 1, "captured_at": NOON, "taps": 2, "rows": 4, "columns": 4}
         connection.execute(tables.maps.insert().values(data=b"0" * MAP_BYTES, **row))
         evidence.change(connection, 1, before, evidence.class_of_verdict(Verdict.OK))
 

@@ -63,7 +63,9 @@ def test_threshold_is_audited_with_what_it_replaced(site_database: Database) -> 
     scope = Scope(line="line-1", camera="cam-1")
     with site_database.write() as connection:
         for value in (0.4, 0.6):
-            thresholds.set_threshold(connection, scope, value, at=LATER, by="ann", reason="why")
+            new = thresholds.set_threshold(
+                connection, scope, value, at=LATER, by="ann", reason="why"
+            )
 
     with site_database.read() as connection:
         newest = audit.list_changes(connection, limit=1)
@@ -75,7 +77,12 @@ def test_threshold_is_audited_with_what_it_replaced(site_database: Database) -> 
             thing="threshold",
             name="line=line-1 camera=cam-1",
             before={"version": 1, "value": 0.4},
-            after={"version": 2, "value": 0.6, "reason": "why"},
+            after={
+                "version": 2,
+                "value": 0.6,
+                "reason": "why",
+                "effective_at": new.effective_at.isoformat(),
+            },
         )
     ]
 

@@ -9,10 +9,11 @@ import pytest
 from inspection.domain.frame import Frame
 from inspection.domain.health import CameraState
 from inspection.errors import ConfigurationError
+from inspection.stream.admission import Admission
 from inspection.stream.codec import frames_key, owner_key
 from inspection.stream.connection import Client
 from inspection.stream.ownership import LEASE_S, Owner, refused
-from inspection.stream.producer import Admission, Producer
+from inspection.stream.producer import Producer
 from inspection.stream.state import state
 from tests.factories import NOON
 

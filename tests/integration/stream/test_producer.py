@@ -10,11 +10,12 @@ from inspection.domain.health import CameraState
 from inspection.domain.ledger import Cause
 from inspection.domain.line import OverflowPolicy
 from inspection.errors import ConfigurationError, InspectionError, UnavailableError
+from inspection.stream.admission import Admission
 from inspection.stream.backlog import in_flight
 from inspection.stream.codec import decode_drop, drops_key, frames_key
 from inspection.stream.connection import Client, connect
 from inspection.stream.consumer import Consumer
-from inspection.stream.producer import Admission, Producer
+from inspection.stream.producer import Producer
 from inspection.stream.replies import rows
 from inspection.stream.state import state
 

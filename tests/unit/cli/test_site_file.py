@@ -231,6 +231,14 @@ def test_camera_waits_for_room_only_when_its_source_can_wait(
     assert camera.overflow is overflow
 
 
+def test_camera_that_is_pushed_asks_to_try_again_when_its_stream_is_full(tmp_path: Path) -> None:
+    (camera,) = read(tmp_path, with_camera(push={})).site.cameras
+
+    assert camera.source == Source(kind="push")
+    assert camera.is_pushed
+    assert camera.overflow is OverflowPolicy.BLOCK
+
+
 def test_paths_start_at_the_file_wherever_the_command_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

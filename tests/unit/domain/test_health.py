@@ -183,3 +183,18 @@ def test_lag_is_never_negative(at: datetime, oldest_at: datetime | None, silent_
     assert (found(look)[0] is HealthState.STALLED) == (
         silent_s > SILENCE_S or look.quiet_s > stall_after_s(0.25)
     )
+
+
+@pytest.mark.parametrize("heard", [None, said(), said(view=BLACK)])
+def test_camera_that_is_pushed_is_live_however_long_nobody_pushes(
+    heard: CameraState | None,
+) -> None:
+    quiet = sighting(said=heard, is_pushed=True, is_live=False, silent_s=86_400, oldest_at=None)
+
+    assert found(quiet)[0] is HealthState.LIVE
+
+
+def test_camera_that_is_pushed_lags_when_its_frames_are_not_judged_in_time() -> None:
+    late = sighting(is_pushed=True, is_live=False, oldest_at=before(60))
+
+    assert found(late)[0] is HealthState.LAGGING

@@ -4,8 +4,7 @@ from itertools import permutations
 
 import pytest
 
-from inspection.domain.line import Threshold, checked_name
-from inspection.domain.line import threshold_in_force as in_force
+from inspection.domain.line import Threshold, checked_name, deciding_threshold
 from inspection.errors import ConfigurationError
 from tests.factories import CHECKPOINT_HASH, camera, scope, threshold
 
@@ -23,13 +22,11 @@ def threshold_in_force(
     checkpoint_hash: str = CHECKPOINT_HASH,
     reference_hash: str | None = None,
 ) -> Threshold | None:
-    return in_force(
-        there,
-        camera=camera(),
-        product="washer",
-        checkpoint_hash=checkpoint_hash,
-        reference_hash=reference_hash,
-    )
+    decided_by = deciding_threshold(there, camera=camera(), product="washer")
+    if decided_by is None:
+        return None
+    is_judge = decided_by.judges(checkpoint_hash=checkpoint_hash, reference_hash=reference_hash)
+    return decided_by if is_judge else None
 
 
 @pytest.mark.parametrize(
@@ -61,6 +58,14 @@ def test_a_withdrawn_threshold_leaves_the_frame_pending() -> None:
     withdrawn = threshold(threshold_id=5, version=2, value=None, scope=scope(camera="cam-1"))
 
     assert threshold_in_force([LINE, withdrawn]) is None
+
+
+def test_of_two_scopes_of_one_station_the_one_with_a_product_wins_whatever_the_versions() -> None:
+    of_both = threshold(threshold_id=6, scope=scope(station="station-1", product="washer"))
+    newer = threshold(threshold_id=7, version=9, scope=scope(station="station-1"))
+
+    assert threshold_in_force([newer, of_both]) is of_both
+    assert threshold_in_force([newer, of_both, CAMERA]) is CAMERA
 
 
 def test_a_threshold_set_by_hand_judges_scores_of_every_checkpoint_and_reference() -> None:

@@ -66,7 +66,8 @@ def survey(connection: Connection, now: datetime, *, is_local_ray: bool) -> Surv
     wanted = ["inspector", "alerter"] if cameras else []
     if cameras and is_local_ray:
         wanted.append("serve")
-    if any(health.state is not HealthState.ENDED for health in cameras):
+    pushed = {camera.name for camera in list_cameras(connection) if camera.is_pushed}
+    if any(one.state is not HealthState.ENDED for one in cameras if one.camera not in pushed):
         wanted.append("capture")
     if any(line.learn_count for line in list_lines(connection)):
         wanted.append("learner")
