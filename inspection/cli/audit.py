@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from inspection.cli import context, output
-from inspection.cli.audit_key import add_key, audit_keys
+from inspection.cli.audit_key import add_key, anchor_file, audit_keys, key_file
 from inspection.domain.chain import AuditKeys, Head, LinkKind
 from inspection.errors import ConfigurationError, InspectionError
 from inspection.settings import Settings
@@ -161,7 +161,7 @@ def rotate() -> None:
         if last is None or last.key_id == keys.newest:
             keys = add_key(settings)
             output.say(
-                f"{settings.audit_key_file} has the new key {keys.newest} before the former ones: "
+                f"{key_file(settings)} has the new key {keys.newest} before the former ones: "
                 "start all processes again, then run this once more"
             )
             return
@@ -193,7 +193,7 @@ def _keys(settings: Settings) -> AuditKeys:
     keys = audit_keys(settings)
     if keys is None:
         raise ConfigurationError(
-            f"there is no key of the audit in {settings.audit_key_file}: run this where "
+            f"there is no key of the audit in {key_file(settings)}: run this where "
             "`inspection keeper` runs, or set INSPECTION_AUDIT_KEY_FILE"
         )
     return keys
@@ -201,7 +201,7 @@ def _keys(settings: Settings) -> AuditKeys:
 
 def _anchors(settings: Settings, given: Path | None, database: Database) -> list[Anchor]:
     if given is None:
-        return anchors.read(settings.anchor_file, database=database.address)
+        return anchors.read(anchor_file(settings), database=database.address)
     found = anchors.read(given)
     if not found:
         raise ConfigurationError(f"--anchor: there are no anchors in {given}")

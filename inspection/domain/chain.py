@@ -47,6 +47,10 @@ class LinkKind(StrEnum):
     LEDGER = "ledger"
     #: Rows of `reviews`.
     REVIEWS = "reviews"
+    #: Versions of thresholds …
+    THRESHOLDS = "thresholds"
+    #: … and of recipes.
+    RECIPES = "recipes"
     #: Rows that go because they are old enough.
     REMOVAL = "removal"
 

@@ -5,7 +5,7 @@ Ids are given before the commit, so a range must be final before it is covered: 
 be open that could still add to it. On PostgreSQL `horizon` draws a transaction number after it has
 seen the newest id; everybody who has a smaller id drew his number before, because whoever records
 locks the cameras first. Once every transaction before that number has ended, the range is final.
-On SQLite, with its one writer, whatever is visible is.
+Of small tables the writers are waited for. On SQLite, with its one writer, whatever is visible is.
 
 A row has a mark for each of its parts, so that the one that was changed later can be named. What a
 part's mark is made of is canonical JSON: a list of the row's id and the values of the columns that
@@ -37,6 +37,7 @@ from inspection.domain.chain import (
 from inspection.errors import ConfigurationError
 from inspection.store import chain, tables
 from inspection.store.columns import Moment, metadata
+from inspection.store.review_tables import reviews
 
 #: Rows of one digest, at most: what is read and kept in memory at a time.
 ROWS: Final = 5_000
@@ -59,6 +60,8 @@ class Source:
     #: Its column `id` orders the rows.
     table: Table
     parts: Parts
+    #: Few write to it: they may be waited for.
+    is_small: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,15 +127,17 @@ LEDGER: Final = Source(
 LASTING: Final[Parts] = {part: names for part, names in LEDGER.parts.items() if part != PICTURE}
 
 
-def sources() -> list[Source]:
-    """Return what is covered, as far as this database's tables are known."""
-    reviews = metadata.tables.get("reviews")
-    if reviews is None:
-        return [LEDGER]
-    return [
-        LEDGER,
-        Source(kind=LinkKind.REVIEWS, table=reviews, parts={"reviews": _but(reviews)}),
-    ]
+def _small(kind: LinkKind, table: Table) -> Source:
+    return Source(kind=kind, table=table, parts={table.name: _but(table)}, is_small=True)
+
+
+#: Everything that is written once and never changed.
+SOURCES: Final = (
+    LEDGER,
+    _small(LinkKind.REVIEWS, reviews),
+    _small(LinkKind.THRESHOLDS, tables.thresholds),
+    _small(LinkKind.RECIPES, tables.recipes),
+)
 
 
 def covered_up_to(connection: Connection, kind: LinkKind) -> int:
@@ -147,11 +152,16 @@ def horizon(connection: Connection, source: Source) -> Horizon | None:
         connection: of a `Database.write`.
         source: what is to be covered.
     """
-    newest = connection.scalar(select(func.max(source.table.c.id)))
+    last = select(func.max(source.table.c.id))
+    newest = connection.scalar(last)
     if newest is None or newest <= covered_up_to(connection, source.kind):
         return None
     if connection.dialect.name == "sqlite":
         return Horizon(up_to=newest, transaction=None)
+    if source.is_small:
+        # Waits until everybody has ended who has written to it.
+        connection.execute(text(f"LOCK TABLE {source.table.name} IN SHARE MODE"))
+        return Horizon(up_to=connection.scalar(last) or newest, transaction=None)
     number = connection.scalar(text("SELECT CAST(CAST(pg_current_xact_id() AS text) AS bigint)"))
     return Horizon(up_to=newest, transaction=number)
 

@@ -16,6 +16,7 @@ from inspection.domain.chain import AuditKeys, LinkKind
 from inspection.domain.dead_letter import DeadLetterState
 from inspection.domain.evidence import Gone, KeepClass
 from inspection.domain.ledger import Entry
+from inspection.domain.review import Decision, NewReview
 from inspection.keeping.sealing import Sealer
 from inspection.store import (
     anchors,
@@ -32,6 +33,8 @@ from inspection.store.audit_tables import audit_links
 from inspection.store.database import Database
 from inspection.store.ledger_tables import dead_letters
 from inspection.store.retention import Ask
+from inspection.store.review_tables import reviews
+from inspection.store.reviews import add_reviews
 from inspection.store.verification import Verification, Verifier
 from tests import factories
 from tests.conftest import Clock
@@ -66,7 +69,7 @@ class Plant:
 
     def findings(self, cases: Mapping[str, Sequence[str]]) -> dict[str, str]:
         """Tamper in one way after the other; return what is said of the first bad row each time."""
-        touched = (tables.ledger, tables.inspections, tables.audit, audit_links)
+        touched = (tables.ledger, tables.inspections, reviews, tables.audit, audit_links)
         with self.database.read() as connection:
             rows = {
                 table: [dict(row._mapping) for row in connection.execute(select(table))]
@@ -75,7 +78,7 @@ class Plant:
         said = {}
         for name, statements in cases.items():
             self.tamper(*statements)
-            said[name] = self.first()
+            said[name] = self.first().partition(";")[0]
             with self.database.write() as connection:
                 for table in reversed(touched):
                     connection.execute(table.delete())
@@ -125,7 +128,7 @@ def _change(name: str) -> Change:
 
 @pytest.fixture
 def plant(database_url: str, tmp_path: Path, clock: Clock) -> Iterator[Plant]:
-    """Six changes (those of the site among them) and twelve frames, sealed and anchored."""
+    """Changes, the threshold with id 1, twelve frames and two reviews, sealed and anchored."""
     file = tmp_path / "anchors.jsonl"
     with closing(Database.open(database_url, audit_keys=KEYS)) as database:
         with database.write() as connection:
@@ -140,6 +143,10 @@ def plant(database_url: str, tmp_path: Path, clock: Clock) -> Iterator[Plant]:
         plant.record(*range(1, 8))
         sealer.round()
         plant.record(*range(8, 13))
+        with database.write() as connection:
+            for inspection_id, decision in ((1, Decision.OK), (2, Decision.NG)):
+                review = NewReview(decision=decision, by="anna", at=NOON, note="")
+                add_reviews(connection, [inspection_id], review)
         sealer.round()
         sealer.anchor()
         yield plant
@@ -149,9 +156,10 @@ def test_nothing_is_found_where_nobody_has_meddled(plant: Plant) -> None:
     found = plant.verified()
 
     assert found.findings == []
-    assert (found.row_count, found.open_count) == (12, 0)
+    # Twelve frames, two reviews, a threshold.
+    assert (found.row_count, found.open_count) == (15, 0)
     assert found.head is not None
-    assert found.link_count == found.head.number == found.change_count + 3
+    assert found.link_count == found.head.number == found.change_count + 1 + 4
 
 
 def test_change_that_was_tampered_with_is_named(plant: Plant) -> None:
@@ -177,15 +185,17 @@ def test_change_that_was_tampered_with_is_named(plant: Plant) -> None:
     )
 
     assert said == {
-        "edited": f"audit {two} was edited; link {two + 1} has what it said",
-        "emptied": f"audit {two} was edited; link {two + 1} has what it said",
-        "deleted": f"audit {two} is gone; link {two + 1} has what it said",
-        "swapped": f"audit {one} was edited; link {one + 1} has what it said",
+        "edited": f"audit {two} was edited",
+        "emptied": f"audit {two} was edited",
+        "deleted": f"audit {two} is gone",
+        "swapped": f"audit {one} was edited",
         "forged": "audit 999 was never sealed: forged, or written without key",
     }
 
 
 def test_link_that_was_tampered_with_is_named(plant: Plant) -> None:
+    head = plant.verified().head
+    assert head is not None
     forged = "was edited, moved or forged"
 
     said = plant.findings(
@@ -217,8 +227,8 @@ def test_link_that_was_tampered_with_is_named(plant: Plant) -> None:
         "deleted": "audit_links 4 is gone",
         "first deleted": "audit_links 1 is gone",
         "swapped": f"audit_links 3 {forged}",
-        "tail cut": f"audit_links 6 is gone: 11 links were anchored at {at}, 5 are there",
-        "all gone": f"audit_links 1 is gone: 11 links were anchored at {at}, 0 are there",
+        "tail cut": f"audit_links 6 is gone: {head.number} links were anchored at {at}, 5 are there",
+        "all gone": f"audit_links 1 is gone: {head.number} links were anchored at {at}, 0 are there",
     }
 
 
@@ -264,6 +274,35 @@ def test_row_that_was_tampered_with_is_named(plant: Plant) -> None:
         "picture": "ledger 3 has another picture than was recorded",
         "row forged": "ledger -5 was not there when the rows around it were sealed",
     }
+
+
+def test_threshold_and_review_that_were_tampered_with_are_named(plant: Plant) -> None:
+    said = plant.findings(
+        {
+            "reviews of 1 and 2 swapped": [
+                "UPDATE reviews SET decision = 'unsure' WHERE id = 1",
+                "UPDATE reviews SET decision = 'OK' WHERE id = 2",
+            ],
+            "review deleted": ["DELETE FROM reviews WHERE id = 2"],
+        }
+    )
+    plant.tamper("UPDATE thresholds SET value = 0.9 WHERE id = 1")
+    edited = plant.first()
+    plant.tamper("UPDATE thresholds SET value = 0.5 WHERE id = 1")
+    plant.tamper(
+        "INSERT INTO thresholds (scope, line_id, version, value, set_at, set_by, reason,"
+        " effective_at) SELECT scope, line_id, 2, 0.9, set_at, set_by, reason, effective_at"
+        " FROM thresholds"
+    )
+    plant.sealer.round()
+
+    changed = "was changed after it was recorded"
+    assert said == {
+        "reviews of 1 and 2 swapped": f"reviews 1 {changed}",
+        "review deleted": "reviews 2 is gone",
+    }
+    assert edited == f"thresholds 1 {changed}"
+    assert plant.first() == "thresholds 2 is not what any change says was set"
 
 
 def test_marks_that_were_tampered_with_are_named(plant: Plant) -> None:
@@ -364,7 +403,8 @@ def test_rows_and_pictures_that_retention_took_are_no_findings(plant: Plant) -> 
     found = plant.verified()
 
     assert found.findings == []
-    assert (found.row_count, found.removed_count) == (2, 12)
+    # Of the frames two are left; reviews and thresholds stay.
+    assert (found.row_count, found.removed_count) == (2 + 2 + 1, 12)
     plant.tamper("DELETE FROM inspections WHERE ledger_id = 14", "DELETE FROM ledger WHERE id = 14")
     assert plant.first() == "ledger 14 is gone"
 
@@ -407,7 +447,7 @@ def test_many_writers_at_once_leave_an_unbroken_chain(plant: Plant, database_url
     plant.sealer.round()
     found = plant.verified()
     assert found.findings == []
-    assert (found.row_count, found.open_count) == (22, 0)
+    assert (found.row_count, found.open_count) == (22 + 3, 0)
     assert found.change_count == before + 4 * 8
 
 
