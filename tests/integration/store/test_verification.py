@@ -469,14 +469,21 @@ def test_row_that_is_committed_late_is_covered_once(
                 connection, factories.scope(), 0.5, at=NOON, by="test", reason="first"
             )
         sealer = Sealer(database, KEYS, tmp_path / "anchors", clock=clock)
+        with database.write() as connection:
+            # The first frames of a week make its partition, which holds up the others.
+            first = [_entry(1), factories.inspected(camera="cam-2")]
+            ledger.record(connection, first, at=NOON)
+        sealer.round()
         with database.write() as late:
-            ledger.record(late, [_entry(1)], at=NOON)
+            ledger.record(late, [_entry(2)], at=NOON)
             with database.write() as connection:
-                ledger.record(connection, [factories.inspected(camera="cam-2")], at=NOON)
+                second = factories.inspected(camera="cam-2", sequence_number=2)
+                ledger.record(connection, [second], at=NOON)
             waiting = [sealer.round(), sealer.round()]
         covered = [sealer.round(), sealer.round()]
         found = Verifier(database, KEYS, []).run()
 
     assert (waiting, covered) == ([0, 0], [1, 0])
     assert found.findings == []
-    assert (found.row_count, found.open_count) == (2, 0)
+    # Four frames and a threshold.
+    assert (found.row_count, found.open_count) == (5, 0)
