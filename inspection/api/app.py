@@ -5,6 +5,7 @@ from fastapi import APIRouter, Depends, FastAPI
 from inspection.api import (
     accounts,
     alerts,
+    audit,
     cameras,
     channels,
     checkpoints,
@@ -69,6 +70,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     inspections.router,
     maps.router,
     parts.router,
+    audit.router,
     reviews.router,
     shifts.router,
     reports.router,

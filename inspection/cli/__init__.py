@@ -9,6 +9,7 @@ import typer
 from inspection.cli import (
     alert,
     api,
+    audit,
     bench,
     capture,
     channel,
@@ -48,6 +49,7 @@ for part in (demo, up, processes, capture, api, retention, history, export, doct
 app.add_typer(train.app, name="train")
 app.add_typer(lines.app, name="line")
 app.add_typer(alert.app, name="alert")
+app.add_typer(audit.app, name="audit")
 app.add_typer(threshold.app, name="threshold")
 app.add_typer(channel.app, name="channel")
 app.add_typer(user.app, name="user")
