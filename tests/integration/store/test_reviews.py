@@ -1,5 +1,6 @@
 """What people decide about inspections: kept whole, counted once, measured by version."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -275,3 +276,22 @@ def test_evidence_of_a_proposal_is_each_persons_newest_word(site_database: Datab
         (ok, "anna"): Decision.NG,
         (ng, "bert"): Decision.UNSURE,
     }
+
+
+def test_decision_on_the_inspection_is_that_of_the_newest_review_whoever_races(
+    site_database: Database,
+) -> None:
+    ids = record(site_database, frame(1, 0.9), frame(2, 0.8))
+
+    def review(number: int) -> None:
+        decision = list(Decision)[number % 3]
+        decide(site_database, ids, decision, by=f"reviewer {number}")
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(review, range(12)))
+
+    for inspection_id in ids:
+        with site_database.read() as connection:
+            found = reviews.list_reviews(connection, ReviewQuery(inspection_id=inspection_id))
+        assert len(found) == 12
+        assert decision_of(site_database, inspection_id) == found[0].decision
