@@ -74,9 +74,10 @@ def test_frame_that_was_made_ok_is_found(site_console: Console, site_database: D
     with closing(Database.open(f"sqlite:///{site_database.file}", audit_keys=keys)) as database:
         anchors = site_console.data_dir / "audit" / "anchors.jsonl"
         sealer = Sealer(database, keys, anchors, clock=lambda: datetime.now(UTC))
-        assert sealer.round() == 1
+        # Frames and thresholds.
+        assert sealer.round() == 2
 
-    assert site_console.data("audit", "verify")["rows"] == 3
+    assert site_console.data("audit", "verify")["rows"] == 3 + 2
     tamper(site_database, "UPDATE inspections SET score = 0.1 WHERE ledger_id = 2")
     ended = site_console.run("audit", "verify")
 
@@ -96,6 +97,7 @@ def test_anchor_that_was_kept_elsewhere_finds_a_cut_tail(
     number = head["number"]
     tamper(site_database, f"DELETE FROM audit WHERE id = {number - 1}")  # noqa: S608
     tamper(site_database, f"DELETE FROM audit_links WHERE number = {number}")  # noqa: S608
+    tamper(site_database, "DELETE FROM thresholds WHERE value = 0.6")
     (site_console.data_dir / "audit" / "anchors.jsonl").unlink()
 
     unnoticed = site_console.run("audit", "verify")

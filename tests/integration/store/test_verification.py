@@ -196,6 +196,7 @@ def test_change_that_was_tampered_with_is_named(plant: Plant) -> None:
 def test_link_that_was_tampered_with_is_named(plant: Plant) -> None:
     head = plant.verified().head
     assert head is not None
+    known = head.number
     forged = "was edited, moved or forged"
 
     said = plant.findings(
@@ -227,8 +228,8 @@ def test_link_that_was_tampered_with_is_named(plant: Plant) -> None:
         "deleted": "audit_links 4 is gone",
         "first deleted": "audit_links 1 is gone",
         "swapped": f"audit_links 3 {forged}",
-        "tail cut": f"audit_links 6 is gone: {head.number} links were anchored at {at}, 5 are there",
-        "all gone": f"audit_links 1 is gone: {head.number} links were anchored at {at}, 0 are there",
+        "tail cut": f"audit_links 6 is gone: {known} links were anchored at {at}, 5 are there",
+        "all gone": f"audit_links 1 is gone: {known} links were anchored at {at}, 0 are there",
     }
 
 
