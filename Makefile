@@ -5,7 +5,7 @@ PYTEST := .venv/bin/python -m pytest
 # Every worker starts servers of its own; what runs whole lines needs the machine for itself.
 PARALLEL := --numprocesses auto --maxprocesses 4 --dist worksteal
 
-.PHONY: help demo test lint bench chaos fuzz clean python system
+.PHONY: help demo test lint bench chaos fuzz fuzz-api clean python system
 
 help:
 	@echo 'make demo   [ARGS="--for 60 --json"]  run simulated lines from camera to alert'
@@ -14,6 +14,7 @@ help:
 	@echo 'make bench                            measure frames per second, latency and memory'
 	@echo 'make chaos  [ARGS="--kills 200"]      kill everything again and again; nothing may be lost'
 	@echo 'make fuzz   [ARGS="--frames 100000"]  send damaged frames; each must get its row'
+	@echo 'make fuzz-api [EXAMPLES=1000]         ask every operation of the interface what it is not made for'
 	@echo 'make clean                            remove .venv and what tools left behind'
 
 python:
@@ -44,6 +45,9 @@ chaos: system
 
 fuzz: python
 	@.venv/bin/python -m tests.fuzz $(ARGS)
+
+fuzz-api: python
+	@FUZZ_EXAMPLES=$(or $(EXAMPLES),1000) $(PYTEST) $(PARALLEL) tests/integration/api/test_schema.py $(ARGS)
 
 clean:
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dist build

@@ -33,7 +33,9 @@ from inspection.api import (
     shelves,
     shifts,
     stations,
+    thresholds,
     users,
+    what_if,
 )
 from inspection.api.body_limit import BodyLimit
 from inspection.api.document import Described
@@ -59,6 +61,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     cameras.router,
     products.router,
     recipes.router,
+    thresholds.router,
+    what_if.router,
     events.router,
     exports.router,
     inspections.router,

@@ -137,7 +137,7 @@ class CameraView(View):
         return cls(camera=values.pop("name"), **values)
 
 
-@router.get("/cameras", operation_id="list_cameras")
+@router.get("/cameras", operation_id="list_cameras", responses=problems.declared(404))
 def list_(
     given: Given,
     _caller: _Reader,

@@ -37,6 +37,9 @@ def follow_link(
 ) -> RedirectResponse:
     """Follow a one-time link: it is worth nothing from now on, so that no log keeps a secret."""
     now = given.clock()
+    with given.database.read() as connection:
+        if not links.is_link(connection, link):
+            raise _over(request)
     with given.database.write() as connection:
         found = links.follow_link(connection, link, now, is_local=_is_local(request))
         if found is None:

@@ -96,7 +96,7 @@ def sign_in(body: SignInBody, request: Request, response: Response, given: Given
     if not is_right or found is None or not _may_sign_in(found, given.clock()):
         raise _failed(attempt, found)
     given.throttle.forget(attempt)
-    text = _begin(given, found, body.password)
+    text = _begin(given, found, body.password, before=cookies.read(request, cookies.SESSION))
     if text is None:
         raise _failed(attempt, found)
     cookies.keep(
@@ -220,8 +220,13 @@ def _may_sign_in(found: Credentials, now: datetime) -> bool:
     return found.user.is_enabled and (until_at is None or until_at > now)
 
 
-def _begin(given: Installation, found: Credentials, password: str) -> str | None:
-    """Begin a session; None when the user was changed while the password was looked at."""
+def _begin(
+    given: Installation, found: Credentials, password: str, *, before: str | None
+) -> str | None:
+    """Begin a session in place of the one before in the same browser.
+
+    None when the user was changed while the password was looked at.
+    """
     kept = found.password_hash or ""
     new_hash = given.passwords.hashed(password) if given.passwords.is_outdated(kept) else None
     now = given.clock()
@@ -231,6 +236,8 @@ def _begin(given: Installation, found: Credentials, password: str) -> str | None
             return None
         if new_hash is not None:
             users.rehash_password(connection, found.user_id, new_hash, was=kept)
+        if before is not None:
+            sessions.end_shown(connection, before)
         return sessions.begin_session(connection, found.user_id, now).text
 
 

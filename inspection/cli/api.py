@@ -14,6 +14,7 @@ import typer
 from inspection.cli import context, identity
 from inspection.cli.heartbeat import Pulse, beating
 from inspection.cli.processes import Lifeline
+from inspection.cli.trial import ChannelTrial
 from inspection.errors import ConfigurationError
 from inspection.settings import Settings
 from inspection.store.database import Database
@@ -120,7 +121,7 @@ def _installation(settings: Settings, database: Database) -> "Iterator[Installat
 
     redis_url = settings.redis_url or running_url(settings.valkey_dir)
     with ExitStack() as stack:
-        metrics = None
+        metrics, client = None, None
         if redis_url is not None:
             client = stack.enter_context(connect(redis_url, retries=1))
             metrics = exposition(
@@ -132,6 +133,13 @@ def _installation(settings: Settings, database: Database) -> "Iterator[Installat
             gate=Doorkeeper(database, context.clock),
             clock=context.clock,
             redis_url=redis_url,
+            streams=client,
+            journal_dir=settings.journals,
+            picture_limit_px=int(settings.picture_limit_mp * 1e6),
+            host=socket.gethostname(),
+            is_local_ray=settings.ray_address is None,
+            trial=ChannelTrial(webhook_hosts=settings.allowed_webhook_hosts),
+            checkpoint=settings.checkpoint,
             body_limit_bytes=int(settings.entry_limit_mb * 2**20),
             metrics=metrics,
             openid=identity.openid(settings),

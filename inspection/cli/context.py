@@ -15,7 +15,8 @@ from inspection.cli import lifeline
 from inspection.cli.audit_key import anchoring, audit_keys
 from inspection.errors import CheckpointError, ConfigurationError, UnavailableError
 from inspection.model.checkpoint_folder import read_description, resolve_checkpoint
-from inspection.settings import Settings, prepare_data_dir, read_settings
+from inspection.settings import Settings, read_settings
+from inspection.settings.preparation import prepare_data_dir
 from inspection.store.database import Database
 from inspection.store.pictures import PictureStore
 from inspection.stream.connection import Server, check_server, connect, translated

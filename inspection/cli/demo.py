@@ -19,7 +19,8 @@ from inspection.domain.line import Camera, Line, OverflowPolicy, PicturePolicy, 
 from inspection.domain.rule import rule_of, with_defaults
 from inspection.domain.site import Site
 from inspection.errors import ConfigurationError, InspectionError
-from inspection.settings import Settings, prepare_data_dir
+from inspection.settings import Settings
+from inspection.settings.preparation import prepare_data_dir
 from inspection.store import calibrations, inspections, references
 from inspection.store.calibration_sets import oldest_set
 

@@ -1,5 +1,6 @@
 """`inspection line`: what stands on the floor and what it is making."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,12 +10,12 @@ from inspection.cli import context, output, rule, shelf
 from inspection.cli.calibrate import calibrate
 from inspection.cli.duration import end_of
 from inspection.cli.site_file import create_missing, read_site_file
-from inspection.domain.calibration import Promise
-from inspection.domain.line import Camera, Line, Threshold
+from inspection.domain.line import Camera, Line, PicturePolicy
 from inspection.domain.recipe import LineRecipe, Recipe
 from inspection.errors import ConfigurationError
-from inspection.store import calibrations, lines, recipes, shelves, thresholds
+from inspection.store import lines, recipes, shelves, threshold_list, thresholds
 from inspection.store.shelves import Silence
+from inspection.threshold_report import row_of
 
 app = typer.Typer(help="Lines, their cameras, and what they are making.", no_args_is_help=True)
 app.command()(calibrate)
@@ -67,13 +68,12 @@ def show(line: str, *, as_json: AsJson = False) -> None:
     with context.opened_database(settings) as database, database.read() as connection:
         found = lines.get_line(connection, line)
         cameras = lines.list_cameras(connection, line=line)
-        in_force = thresholds.list_thresholds(connection, line=line)
-        promises = calibrations.promises(connection, [t.threshold_id for t in in_force])
+        limits = threshold_list.newest(connection, line=line)
         told = recipes.list_recipes(connection, line=line)
         shelved = shelves.list_shelves(connection, context.clock(), line)
     shown = _described(found, cameras) | {
         "shelved": [shelf.row_of(each) for each in shelved],
-        "thresholds": [_limit(t, promises.get(t.threshold_id)) for t in in_force],
+        "thresholds": [row_of(limit) for limit in limits],
         "recipes": [_told(recipe) for recipe in told],
     }
     output.show_object(shown, as_json=as_json)
@@ -88,6 +88,51 @@ def make(line: str, product: str) -> None:
     settings = context.begin("line")
     with context.opened_database(settings) as database, database.write() as connection:
         lines.make(connection, line, product, at=context.clock(), by=output.person())
+
+
+@app.command()
+def change(
+    line: str,
+    *,
+    pictures: Annotated[
+        PicturePolicy | None, typer.Option(help="whose pictures are kept beside the database")
+    ] = None,
+    sample_rate: Annotated[
+        float | None, typer.Option(min=0, max=1, help="share of OK frames whose picture is kept")
+    ] = None,
+    learn: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=1_000,
+            help="first frames of each product and station that a reference is learnt from",
+        ),
+    ] = None,
+) -> None:
+    """Change which pictures a line keeps and how much it learns; what is left out stays.
+
+    Example: inspection line change washers --pictures all --learn 64
+    """
+    given = {"pictures": pictures, "sample_rate": sample_rate, "learn_count": learn}
+    wanted: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
+    if not wanted:
+        raise ConfigurationError("name what to change: --pictures, --sample-rate or --learn")
+    settings = context.begin("line")
+    with context.opened_database(settings) as database, database.write() as connection:
+        before = lines.lock_line(connection, line)
+        after = replace(before, **wanted)
+        lines.change_line(connection, before, after, at=context.clock(), by=output.person())
+
+
+@app.command()
+def remove(line: str) -> None:
+    """Remove a line that has no cameras, thresholds, recipes, alerts and history.
+
+    Example: inspection line remove trial
+    """
+    settings = context.begin("line")
+    with context.opened_database(settings) as database, database.write() as connection:
+        lines.remove_line(connection, line, at=context.clock(), by=output.person())
 
 
 @app.command()
@@ -172,31 +217,6 @@ def _told(recipe: LineRecipe) -> dict[str, Any]:
         "set_by": recipe.set_by,
         "reason": recipe.reason,
         "defects": list(recipe.recipe.defects),
-    }
-
-
-def _limit(threshold: Threshold, promise: Promise | None) -> dict[str, Any]:
-    return {
-        "scope": thresholds.scope_name(threshold.scope),
-        "version": threshold.version,
-        "value": threshold.value,
-        "set_at": threshold.set_at.isoformat(),
-        "set_by": threshold.set_by,
-        "reason": threshold.reason,
-        "checkpoint_hash": threshold.checkpoint_hash,
-        "reference_hash": threshold.reference_hash,
-        "promise": None if promise is None else _promised(promise),
-    }
-
-
-def _promised(promise: Promise) -> dict[str, Any]:
-    withdrawn_at = promise.withdrawn_at
-    return {
-        "false_reject_rate": promise.false_reject_rate,
-        "confidence": promise.confidence,
-        "good_count": promise.good_count,
-        "withdrawn_at": None if withdrawn_at is None else withdrawn_at.isoformat(),
-        "why": promise.withdrawn_why,
     }
 
 

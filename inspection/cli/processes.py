@@ -19,7 +19,8 @@ import typer
 from inspection.cli import context, orphans, weights
 from inspection.cli.heartbeat import beating
 from inspection.errors import UnavailableError
-from inspection.settings import Settings, prepare_ray
+from inspection.settings import Settings
+from inspection.settings.preparation import prepare_ray
 from inspection.store.database import Database
 from inspection.stream.connection import connect
 from inspection.telemetry import logger

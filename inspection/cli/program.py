@@ -16,7 +16,8 @@ from inspection.cli.supervisor import Part, Supervisor
 from inspection.domain.health import CaptureState
 from inspection.domain.ledger import Account
 from inspection.errors import UnavailableError
-from inspection.settings import Settings, child_environment, prepare_ray
+from inspection.settings import Settings
+from inspection.settings.preparation import child_environment, prepare_ray
 from inspection.store import lines
 from inspection.store.database import Database
 from inspection.stream.connection import connect

@@ -13,7 +13,7 @@ from inspection.cli.processes import Lifeline, ray_address
 from inspection.domain.recipe import recipe_in_force
 from inspection.domain.reference import LineReference, ReferencePlace
 from inspection.errors import ConfigurationError, NotFoundError
-from inspection.settings import prepare_ray
+from inspection.settings.preparation import prepare_ray
 from inspection.store import lines, recipes, references
 from inspection.telemetry import logger
 

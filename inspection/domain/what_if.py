@@ -20,6 +20,9 @@ from inspection.domain.inspection import Verdict
 from inspection.domain.line import Scope
 from inspection.errors import ConfigurationError
 
+#: Years that a period may be in; none of them is near an end of the calendar.
+FIRST_YEAR: Final = 1971
+LAST_YEAR: Final = 2200
 #: Verdict before, and after.
 Move = tuple[Verdict, Verdict]
 
@@ -58,7 +61,12 @@ class Question:
     to_at: datetime
 
     def __post_init__(self) -> None:
-        """Refuse a period that is none."""
+        """Refuse a period that is none, or that no calendar of frames knows."""
+        if self.from_at.year < FIRST_YEAR or self.to_at.year > LAST_YEAR:
+            raise ConfigurationError(
+                f"the period is from {self.from_at} to {self.to_at}: take years from {FIRST_YEAR} "
+                f"to {LAST_YEAR}"
+            )
         if self.from_at >= self.to_at:
             raise ConfigurationError(
                 f"the period ends at {self.to_at}, before it begins at {self.from_at}"

@@ -84,6 +84,12 @@ def address_of(server: str, token: Token) -> str:
     return f"{server.rstrip('/')}{PATH}?link={token.text}"
 
 
+def is_link(connection: Connection, text: str) -> bool:
+    """Say whether there is such a link; asked first, so that guesses never wait for writers."""
+    found = select(links.c.id).where(links.c.digest == digest_of(text))
+    return connection.scalar(found) is not None
+
+
 def follow_link(connection: Connection, text: str, now: datetime, *, is_local: bool) -> Link | None:
     """Return whom a link signs in, and use it up; None when it signs in nobody (any more).
 

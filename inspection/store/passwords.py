@@ -63,7 +63,7 @@ class Passwords:
                 self._hasher.verify(kept or self._nobody, _bytes(password))
             except (VerificationError, InvalidHashError):
                 return False
-            return kept is not None
+            return bool(kept)
 
     def is_outdated(self, kept: str) -> bool:
         """Say whether it was hashed with other parameters than passwords are now."""

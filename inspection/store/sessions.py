@@ -79,6 +79,11 @@ def end_session(connection: Connection, session_id: int) -> None:
     connection.execute(delete(sessions).where(sessions.c.id == session_id))
 
 
+def end_shown(connection: Connection, text: str) -> None:
+    """Sign out whoever was signed in with this cookie."""
+    connection.execute(delete(sessions).where(sessions.c.digest == digest_of(text)))
+
+
 def _begin(connection: Connection, now: datetime, **values: Any) -> Token:
     token = new_token("session")
     connection.execute(

@@ -21,6 +21,7 @@ PROCESSES = {
     "learner": "reference learn",
     "alerter": "alerter",
     "keeper": "keeper",
+    "api": "api",
     "capture": "capture",
 }
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from inspection.errors import ConfigurationError
-from inspection.settings import Settings, child_environment, prepare_data_dir, read_settings
+from inspection.settings import Settings, read_settings
+from inspection.settings.preparation import child_environment, prepare_data_dir
 
 
 def test_settings_have_embedded_servers_below_the_data_directory_when_nothing_is_set() -> None:

@@ -4,7 +4,8 @@ import resource
 import shutil
 
 from inspection.errors import ConfigurationError, UnavailableError
-from inspection.settings import Settings, prepare_data_dir
+from inspection.settings import Settings
+from inspection.settings.preparation import prepare_data_dir
 
 #: Less free disk than this is a fault, in bytes.
 FREE_LIMIT_BYTES = 2 * 2**30

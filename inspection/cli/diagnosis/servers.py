@@ -10,7 +10,8 @@ from sqlalchemy import text
 from inspection.cli import context
 from inspection.domain.frame import moment
 from inspection.errors import ConfigurationError, InspectionError, UnavailableError
-from inspection.settings import Settings, prepare_data_dir
+from inspection.settings import Settings
+from inspection.settings.preparation import prepare_data_dir
 from inspection.store.heartbeats import list_heartbeats
 from inspection.stream.connection import translated
 

@@ -1,6 +1,7 @@
 """Signing in and out: cookies, guessing, forged requests, what ends a session."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,10 +11,12 @@ from fastapi.testclient import TestClient
 from httpx import Response
 
 from inspection.api import throttle
+from inspection.api.app import create_app
 from inspection.api.installation import Installation
 from inspection.domain.access import Permission, Role
 from inspection.domain.key import KeyKind
 from inspection.store import audit, links, sessions, users
+from inspection.store.passwords import Passwords
 from tests.conftest import Clock
 from tests.integration.api.conftest import QUICK, Client, KeyClient, add_key
 
@@ -142,6 +145,39 @@ def test_answer_does_not_tell_whether_there_is_such_a_user(
     assert {answer.status_code for answer in answers} == {401}
     assert len({answer.text for answer in answers}) == 1
     assert len({tuple(sorted(answer.headers)) for answer in answers}) == 1
+
+
+def test_password_is_looked_at_once_whether_or_not_there_is_such_a_user(
+    anna: str, installation: Installation
+) -> None:
+    verified = []
+
+    class Counting(Passwords):
+        def is_right(self, password: str, kept: str | None) -> bool:
+            verified.append(password)
+            return super().is_right(password, kept)
+
+    counting = Counting(memory_kib=8, passes=1)
+    app = create_app(replace(installation, passwords=counting))
+
+    for name in (anna, "nobody", "' OR 1=1 --"):
+        sign_in(TestClient(app, "https://testserver"), name, OTHER)
+
+    assert verified == [OTHER] * 3
+
+
+def test_signing_in_again_ends_the_session_before_in_that_browser(
+    anna: str, browser_of: Callable[..., TestClient]
+) -> None:
+    browser = browser_of()
+    sign_in(browser, anna)
+    before = dict(browser.cookies)
+    sign_in(browser, anna)
+    other = browser_of()
+    other.cookies.update(before)
+
+    assert browser.get(SESSION).status_code == 200
+    assert other.get(SESSION).status_code == 401
 
 
 def test_guessing_is_refused_for_names_that_are_there_and_those_that_are_not(

@@ -62,8 +62,11 @@ class Console:
         texts = {name: str(value) for name, value in settings.items()}
         return replace(self, settings=self.settings | texts)
 
-    def run(self, *arguments: object) -> Ended:
-        """Run `inspection` with these arguments; a traceback fails the test."""
+    def run(self, *arguments: object, typed: str = "") -> Ended:
+        """Run `inspection` with these arguments; a traceback fails the test.
+
+        `typed` is what standard input holds.
+        """
         printed = self.socket.with_name(f"printed-{next(_numbers)}")
         out, err = printed.with_suffix(".out"), printed.with_suffix(".err")
         request = {
@@ -71,6 +74,7 @@ class Console:
             "environment": self.environment,
             "out": str(out),
             "err": str(err),
+            "typed": typed,
         }
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(TIMEOUT_S)

@@ -1,8 +1,8 @@
 """Loads the command line once and runs each command in a fork: a process, but without the wait.
 
 Started as `python preloaded.py SOCKET [MODULE …]`, where modules are loaded too. Every connection
-sends one JSON object of `arguments`, `environment`, and the files `out` and `err`, and is answered
-with the exit code.
+sends one JSON object of `arguments`, `environment`, `typed` (what standard input holds), and the
+files `out` and `err`, and is answered with the exit code.
 """
 
 import importlib
@@ -49,7 +49,12 @@ def ended(request: dict[str, Any]) -> int:
     os.environ.clear()
     os.environ.update(request["environment"])
     sys.argv = ["inspection", *request["arguments"]]
-    for number, name in (0, os.devnull), (1, request["out"]), (2, request["err"]):
+    reading, writing = os.pipe()
+    os.write(writing, request["typed"].encode())
+    os.close(writing)
+    os.dup2(reading, 0)
+    os.close(reading)
+    for number, name in (1, request["out"]), (2, request["err"]):
         descriptor = os.open(name, os.O_RDWR | os.O_CREAT)
         os.dup2(descriptor, number)
         os.close(descriptor)

@@ -147,3 +147,26 @@ def test_line_refuses_input_that_cannot_work_with_exit_code_2(
     assert "write for example 'with a missing screw'" in sentences[4]
     assert "leave it out to set defects" in sentences[5]
     assert "the product of a recipe needs a name" in sentences[6]
+
+
+def test_line_change_changes_what_is_named_and_nothing_else(
+    site_console: Console, site_database: Database
+) -> None:
+    changed = site_console.run("line", "change", "line-1", "--pictures", "all", "--learn", 64)
+    nothing = site_console.run("line", "change", "line-1")
+
+    assert (changed.code, nothing.code) == (0, 2)
+    with site_database.read() as connection:
+        line = lines.get_line(connection, "line-1")
+    assert (line.pictures, line.learn_count, line.sample_rate) == ("all", 64, 0.05)
+
+
+def test_line_remove_removes_no_line_that_has_cameras(
+    site_console: Console, site_database: Database
+) -> None:
+    refused = site_console.run("line", "remove", "line-1")
+
+    assert refused.code == 1
+    assert "has cameras" in refused.sentence
+    with site_database.read() as connection:
+        assert [line.name for line in lines.list_lines(connection)] == ["line-1", "line-2"]

@@ -6,13 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, select
-
 from inspection.domain.inspection import Verdict, judge
 from inspection.domain.ledger import Inspected
 from inspection.domain.line import Camera, Scope, deciding_threshold
 from inspection.domain.what_if import Limit, Move, Question
-from inspection.store import in_force, ledger, tables, thresholds
+from inspection.store import in_force, ledger, thresholds
 from inspection.store.database import Database
 from inspection.store.thresholds import NewThreshold
 from tests import factories
@@ -147,11 +145,3 @@ def move_of(question: Question, judged: Judged) -> Move | None:
 def recount(question: Question, history: list[Judged]) -> Counter[Move]:
     moves = (move_of(question, judged) for judged in history)
     return Counter(move for move in moves if move is not None)
-
-
-def ledger_ids(connection: Connection) -> dict[str, int]:
-    """Return the ledger's id of each frame, by its name."""
-    statement = select(
-        tables.ledger.c.id, tables.cameras.c.name, tables.ledger.c.sequence_number
-    ).join(tables.cameras, tables.cameras.c.id == tables.ledger.c.camera_id)
-    return {f"{row.name}/{row.sequence_number}": row.id for row in connection.execute(statement)}

@@ -13,6 +13,7 @@ from inspection.errors import ConfigurationError, NotFoundError
 from inspection.store import ledger, replays, what_ifs
 from inspection.store.database import Database
 from inspection.store.replays import Replayed
+from inspection.store.what_if_examples import examples
 from tests import factories
 from tests.factories import NOON
 from tests.integration.store import histories
@@ -141,3 +142,30 @@ def test_parts_are_those_of_a_recount_with_the_worst_of_their_frames(
         expected = Counter((PART_VERDICTS[b], PART_VERDICTS[a]) for b, a in worst.values())
         assert isinstance(result, Replayed)
         assert result.parts == expected
+
+
+def test_examples_are_the_flipping_frames_next_to_the_limit(site_database: Database) -> None:
+    chance = random.Random(8)
+    history = histories.record_history(site_database, chance, count=240, days=0.5)
+
+    seen_count = 0
+    for _ in range(10):
+        question = histories.random_question(chance, days=0.5)
+        with site_database.read() as connection:
+            found = examples(connection, question, limit=3)
+
+        value = question.limit.value or 0.0
+        nearest = []
+        for after in (Verdict.NG, Verdict.OK):
+            moves = [(histories.move_of(question, each), each) for each in history]
+            nearest += sorted(
+                abs(each.entry.inspection.score - value)
+                for move, each in moves
+                if move is not None and move[0] is not move[1] and move[1] is after
+            )[:3]
+        assert [each.distance for each in found] == nearest
+        frames = {each.entry.identity.frame_id: each for each in history}
+        for each in found:
+            assert histories.move_of(question, frames[each.frame_id]) == (each.before, each.after)
+        seen_count += len(found)
+    assert seen_count > 10
