@@ -31,6 +31,8 @@ FEW: Final = 5_000
 SLICE: Final = timedelta(days=7)
 #: How much wider the next band of scores is where there was nothing in one.
 WIDER: Final = 4
+#: Width of a band after which the next score is looked for, if there was nothing in it.
+FAR: Final = 0.05
 #: Scores that a band has at least.
 NARROWEST: Final = 1e-6
 #: Distance from which on one ring takes all that is left: most scores are between 0 and 1.
@@ -158,7 +160,8 @@ class Search:
             missing_count = self._missing_count
             self._found += found
             width = _width(width, len(found), missing_count)
-            begin = end if found else self._reader.first_score(span, after, beyond=end)
+            is_near = bool(found) or width < FAR
+            begin = end if is_near else self._reader.first_score(span, after, beyond=end)
 
     def _first_width(self, row_count: int) -> float:
         """Return how many scores a page fills if all from 0 to 1 were as frequent."""

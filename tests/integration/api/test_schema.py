@@ -66,6 +66,7 @@ THERE: dict[str, Any] = {
     "rule": "ng",
     "user": "engineer",
     "shift": "early",
+    "serial": "S-0001",
 }
 #: Rows are counted from here.
 FIRST_ID = 1

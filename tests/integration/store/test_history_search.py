@@ -170,7 +170,7 @@ def test_pages_show_exactly_what_brute_force_finds(
     monkeypatch.setattr(history_search, "WALK", walk)
     monkeypatch.setattr(history_search, "FEW", few)
 
-    for _ in range(30):
+    for _ in range(20):
         asked, sort = random_filters(rng), rng.choice(list(Sort))
         shown = pages(site_database, asked | {"sort": sort, "limit": rng.choice((7, 50))})
 
