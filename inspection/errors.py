@@ -13,6 +13,7 @@ InspectionError
 ├── CodecError             a stream entry that is not one of ours
 ├── DeliveryError          a channel did not take a notification
 ├── NotFoundError          a named thing (line, camera, inspection …) does not exist
+├── GoneError              a picture or map was there, and was removed
 ├── ConflictError          what is asked for does not go together with what is there
 ├── PreconditionError      somebody else changed it since it was read
 ├── CursorError            a place in a list that this program never gave out
@@ -119,6 +120,10 @@ class DeliveryError(InspectionError):
 
 class NotFoundError(InspectionError):
     """There is no such thing."""
+
+
+class GoneError(InspectionError):
+    """It was there and is gone."""
 
 
 class ConflictError(InspectionError):

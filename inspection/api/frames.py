@@ -13,7 +13,7 @@ from inspection.api.gate import Permitted
 from inspection.api.installation import Given, Installation
 from inspection.api.moment import Moment
 from inspection.api.problems import declared
-from inspection.api.pushing import Sending, push, wait_s_of
+from inspection.api.pushing import Sending, check_admission, push, wait_s_of
 from inspection.api.shapes import Body, View
 from inspection.api.text import Label, Name
 from inspection.domain.access import Permission, Principal
@@ -149,7 +149,8 @@ async def push_frame(  # noqa: PLR0913 - parts of one request
             caller=caller.name,
         )
         key, pushed = await run_in_threadpool(push, given, sending)
-    response.headers["Location"] = _address(request, pushed.identity)
+    response.headers["Location"] = address = _address(request, pushed.identity)
+    check_admission(pushed, address)
     if pushed.is_repeated:
         response.headers["Idempotent-Replayed"] = "true"
     wait_s = wait_s_of(prefer)

@@ -12,7 +12,6 @@ from fastapi.exceptions import HTTPException
 
 from inspection.api.installation import Installation
 from inspection.domain.frame import Content
-from inspection.domain.line import Camera
 from inspection.errors import ConflictError
 from inspection.store import ledger, lines
 from inspection.store.cameras import camera_id, get_camera
@@ -62,8 +61,7 @@ def push(given: Installation, sending: Sending) -> tuple[FrameKey, Pushed]:
         NotFoundError: there is no such camera.
         ConflictError: its frames are captured, or its key came with another frame before.
         UnavailableError: a server does not answer; the frame was not taken.
-        HTTPException: 422, the time of the exposure cannot be; 429, the stream is full and nothing
-            was taken; 503, it is full and the frame was dropped.
+        HTTPException: 422, the time of the exposure cannot be.
     """
     now = given.clock()
     _check_time(sending.said_at, now)
@@ -79,8 +77,33 @@ def push(given: Installation, sending: Sending) -> tuple[FrameKey, Pushed]:
         )
     product = sending.content.product or camera.product or made
     pushed = given.pusher.push(camera, _push(sending, product, now), ledger_number=last, at=now)
-    _check_admission(camera, pushed)
     return (row_id, pushed.identity), pushed
+
+
+def check_admission(pushed: Pushed, address: str) -> None:
+    """Return if a frame is in its stream, or has been.
+
+    Args:
+        pushed: what became of it.
+        address: where it can be looked at.
+
+    Raises:
+        HTTPException: the stream is full: 429, and nothing was taken; 503, and it was dropped.
+    """
+    camera, again = pushed.identity.camera, {"Retry-After": str(RETRY_AFTER_S)}
+    if pushed.admission is Admission.FULL:
+        raise HTTPException(
+            HTTPStatus.TOO_MANY_REQUESTS,
+            f"the stream of camera {camera!r} is full and nothing was taken: send the frame again",
+            again,
+        )
+    if pushed.admission is Admission.DROPPED:
+        raise HTTPException(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            f"the stream of camera {camera!r} is full: frame {pushed.identity.frame_id} was "
+            "dropped, and counted as dropped; the next one may find room",
+            again | {"Location": address},
+        )
 
 
 def _check_time(said_at: datetime | None, now: datetime) -> None:
@@ -116,21 +139,3 @@ def _fingerprint(sending: Sending) -> str:
     said = (sending.said_at, replace(sending.content, payload=b""))
     digest.update(repr(said).encode(errors="replace"))
     return digest.hexdigest()[:32]
-
-
-def _check_admission(camera: Camera, pushed: Pushed) -> None:
-    headers = {"Retry-After": str(RETRY_AFTER_S)}
-    if pushed.admission is Admission.FULL:
-        raise HTTPException(
-            HTTPStatus.TOO_MANY_REQUESTS,
-            f"{camera.backlog_limit} frames of camera {camera.name!r} wait, which is its limit; "
-            "nothing was taken: send the frame again",
-            headers,
-        )
-    if pushed.admission is Admission.DROPPED:
-        raise HTTPException(
-            HTTPStatus.SERVICE_UNAVAILABLE,
-            f"frame {pushed.identity.frame_id} was dropped and counted as dropped: "
-            f"{camera.backlog_limit} frames wait, which is the camera's limit",
-            headers,
-        )

@@ -210,7 +210,7 @@ def next_(  # noqa: PLR0913 - each is a part of the request
         else:
             draw = SystemRandom().random()
             found = measured_rates.random_case(connection, asked, verdict, draw=draw)
-    return CaseView(inspection_id=found)
+    return CaseView(inspection_id=found.inspection_id)
 
 
 @router.get(

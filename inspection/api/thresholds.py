@@ -18,11 +18,11 @@ from inspection.api.text import Label, Name, Reason
 from inspection.domain.access import Permission, Principal
 from inspection.domain.line import Scope
 from inspection.errors import NotFoundError
+from inspection.reporting.threshold_report import row_of
 from inspection.store import threshold_list
 from inspection.store.rollbacks import Rollback, roll_back
 from inspection.store.threshold_list import Listed
 from inspection.store.thresholds import NewThreshold, add_version, newest_version, scope_name
-from inspection.threshold_report import row_of
 
 router = APIRouter(tags=["thresholds"], route_class=Once)
 

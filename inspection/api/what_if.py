@@ -32,13 +32,13 @@ from inspection.domain.access import Permission, Principal
 from inspection.domain.line import Scope
 from inspection.domain.what_if import Limit, Question
 from inspection.errors import ConfigurationError, UnavailableError
+from inspection.reporting.threshold_report import answer_of, examples_of, replay_of
 from inspection.store import replays, what_ifs
 from inspection.store.replays import Progress, Replayed
 from inspection.store.rollbacks import former
 from inspection.store.thresholds import located, scope_name
 from inspection.store.what_if_examples import examples
 from inspection.telemetry import logger
-from inspection.threshold_report import answer_of, examples_of, replay_of
 
 router = APIRouter(tags=["thresholds"])
 

@@ -9,6 +9,7 @@ import typer
 from inspection.cli import (
     alert,
     api,
+    audit,
     bench,
     capture,
     channel,
@@ -18,13 +19,17 @@ from inspection.cli import (
     demo,
     doctor,
     evaluate,
+    export,
     health,
     history,
     key,
     lines,
     processes,
     reference,
+    report,
     retention,
+    review,
+    shift,
     threshold,
     train,
     up,
@@ -39,11 +44,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for part in (demo, up, processes, capture, api, retention, history, doctor, evaluate):
+for part in (demo, up, processes, capture, api, retention, history, export, doctor, evaluate):
     part.add_to(app)
 app.add_typer(train.app, name="train")
 app.add_typer(lines.app, name="line")
 app.add_typer(alert.app, name="alert")
+app.add_typer(audit.app, name="audit")
 app.add_typer(threshold.app, name="threshold")
 app.add_typer(channel.app, name="channel")
 app.add_typer(user.app, name="user")
@@ -53,6 +59,9 @@ app.add_typer(deadletter.app, name="deadletter")
 app.add_typer(checkpoint.app, name="checkpoint")
 app.add_typer(reference.app, name="reference")
 app.add_typer(health.app, name="health")
+app.add_typer(review.app, name="review")
+app.add_typer(shift.app, name="shift")
+app.add_typer(report.app, name="report")
 app.add_typer(bench.app, name="bench")
 
 

@@ -16,6 +16,16 @@ from inspection.store.database import Database
 from inspection.telemetry import logger
 
 
+def key_file(settings: Settings) -> Path:
+    """Return where the key is kept when none is set."""
+    return settings.data_dir.absolute() / "audit" / "key"
+
+
+def anchor_file(settings: Settings) -> Path:
+    """Return where the ends of the chain are written down."""
+    return settings.data_dir.absolute() / "audit" / "anchors.jsonl"
+
+
 def audit_keys(settings: Settings, *, is_made: bool = False) -> AuditKeys | None:
     """Return the keys that changes are sealed with.
 
@@ -32,7 +42,7 @@ def audit_keys(settings: Settings, *, is_made: bool = False) -> AuditKeys | None
     Raises:
         ConfigurationError: a key is set that cannot be used.
     """
-    file = settings.audit_key_file
+    file = key_file(settings)
     text = settings.audit_key
     if text is None:
         text = _kept(file, is_made=is_made or settings.database.startswith("sqlite"))
@@ -54,7 +64,7 @@ def add_key(settings: Settings) -> AuditKeys:
             "INSPECTION_AUDIT_KEY: put the new key before the former one, with a comma between "
             "them, in every process; then run this again"
         )
-    file = settings.audit_key_file
+    file = key_file(settings)
     text = f"{token_hex(32)}\n{_kept(file, is_made=False) or ''}"
     try:
         _written(file.parent, text).replace(file)
@@ -80,7 +90,7 @@ def _anchor(settings: Settings, database: Database) -> None:
     if head is None:
         return
     try:
-        anchors.append(settings.anchor_file, head, database=database.address, at=datetime.now(UTC))
+        anchors.append(anchor_file(settings), head, database=database.address, at=datetime.now(UTC))
     except UnavailableError as error:
         logger().warning("audit_not_anchored", error=str(error))
     else:

@@ -59,12 +59,15 @@ def store(
 def _figures(
     database: Database, specimen: "Specimen", *, sample_count: int, batch: int
 ) -> dict[str, Any]:
-    from inspection.store.measures import history_ms, inserts, p95, what_if_ms
+    from inspection.store.history_mix import history_ms
+    from inspection.store.measures import inserts, p95
+    from inspection.store.what_if_mix import replay_s_per_million, what_if_ms
 
     figures: dict[str, Any] = {
         "rows": specimen.row_count,
         "history_p95_ms": p95(history_ms(database, specimen)),
         "what_if_p95_ms": p95(what_if_ms(database, specimen)),
+        "replay_s_per_million": replay_s_per_million(database, specimen),
     }
     if sample_count:
         at = context.clock()

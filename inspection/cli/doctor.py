@@ -18,6 +18,7 @@ CHECKS: dict[str, Callable[[Settings], str]] = {
     "limits": machine.limits,
     "stream server": servers.stream_server,
     "database": servers.database,
+    "audit": servers.audit,
     "clocks": servers.clocks,
     "pictures": servers.pictures,
     "checkpoint": weights.finding,

@@ -1,19 +1,20 @@
 """`inspection history`: look inspections up, and see where they look wrong."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from sqlalchemy import Connection
 
 from inspection.cli import context, output
-from inspection.domain.inspection import Verdict
-from inspection.errors import ConfigurationError
+from inspection.cli import history_options as options
+from inspection.errors import ConfigurationError, CursorError
 from inspection.settings import Settings
-from inspection.store import inspections
+from inspection.store import inspections, parts
+from inspection.store.database import Database
+from inspection.store.history_cursor import Sort
 from inspection.store.history_query import HistoryQuery
 from inspection.store.inspections import HistoryRow
+from inspection.store.parts import PartFrame
 
 app = typer.Typer(invoke_without_command=True)
 
@@ -27,26 +28,31 @@ def add_to(parent: typer.Typer) -> None:
 def history(  # noqa: PLR0913 - one option a filter
     context_: typer.Context,
     *,
-    line: Annotated[str | None, typer.Option()] = None,
-    station: Annotated[str | None, typer.Option()] = None,
-    camera: Annotated[str | None, typer.Option()] = None,
-    product: Annotated[str | None, typer.Option()] = None,
-    verdict: Annotated[Verdict | None, typer.Option()] = None,
-    score_min: Annotated[float | None, typer.Option()] = None,
-    score_max: Annotated[float | None, typer.Option()] = None,
-    since: Annotated[
-        str | None, typer.Option(help="captured from here on, 2026-11-21T14:00:00Z")
-    ] = None,
-    until: Annotated[str | None, typer.Option(help="captured before")] = None,
-    part_serial: Annotated[str | None, typer.Option()] = None,
-    lot: Annotated[str | None, typer.Option()] = None,
+    line: options.Line = None,
+    station: options.Station = None,
+    camera: options.Camera = None,
+    product: options.Product = None,
+    verdict: options.OfVerdict = None,
+    score_min: options.ScoreMin = None,
+    score_max: options.ScoreMax = None,
+    since: options.Since = None,
+    until: options.Until = None,
+    part_serial: options.PartSerial = None,
+    lot: options.Lot = None,
+    checkpoint: options.Checkpoint = None,
+    threshold_id: options.ThresholdId = None,
+    reviewed: options.IsReviewed = None,
+    review: options.Review = None,
+    sort: Annotated[
+        Sort, typer.Option(help="closest: to the threshold on the row, without pending ones")
+    ] = Sort.NEWEST,
     limit: Annotated[int, typer.Option(min=1, max=10_000)] = 20,
     before: Annotated[str | None, typer.Option(help="`cursor` of the last row seen")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
 ) -> None:
-    """List inspections, newest first.
+    """List inspections, newest first or as --sort says.
 
-    Example: inspection history --line washers --verdict NG --limit 50 --json
+    Example: inspection history --line washers --verdict NG --sort closest --limit 50 --json
     """
     if context_.invoked_subcommand is not None:
         return
@@ -59,15 +65,23 @@ def history(  # noqa: PLR0913 - one option a filter
         verdict=verdict,
         score_min=score_min,
         score_max=score_max,
-        from_at=_moment(since, "--since"),
-        to_at=_moment(until, "--until"),
+        from_at=options.moment(since, "--since"),
+        to_at=options.moment(until, "--until"),
         part_serial=part_serial,
         lot=lot,
+        checkpoint=checkpoint,
+        threshold_id=threshold_id,
+        is_reviewed=reviewed,
+        review=options.decision(review),
+        sort=sort,
         limit=limit,
         before=before,
     )
     with context.opened_database(settings) as database, database.read() as connection:
-        rows = inspections.history(connection, query)
+        try:
+            rows = inspections.history(connection, query)
+        except CursorError as error:
+            raise ConfigurationError(f"--before: {error}") from error
     output.show_rows([_brief(row) for row in rows], as_json=as_json)
 
 
@@ -86,9 +100,10 @@ def show(
     Example: inspection history show 4711 --heatmap where.png
     """
     settings = context.begin("history")
-    with context.opened_database(settings) as database, database.read() as connection:
-        row = inspections.get(connection, inspection_id)
-        png = None if heatmap is None else _heatmap(connection, row, settings, opacity)
+    with context.opened_database(settings) as database:
+        with database.read() as connection:
+            row = inspections.get(connection, inspection_id)
+        png = None if heatmap is None else _heatmap(database, row, settings, opacity)
     output.show_object(_whole(row), as_json=as_json)
     if heatmap is not None and png is not None:
         try:
@@ -97,12 +112,58 @@ def show(
             raise ConfigurationError(f"cannot write {heatmap}: {error.strerror}") from error
 
 
-def _heatmap(connection: Connection, row: HistoryRow, settings: Settings, opacity: float) -> bytes:
-    # What draws takes longer to load than the whole history to list.
-    from inspection.cli.heatmap import drawn, map_of
+@app.command()
+def part(
+    serial: Annotated[str, typer.Argument()],
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
+) -> None:
+    """Show everything about one part: its verdict, all its frames, and the alerts they opened.
 
-    anomaly_map = map_of(connection, row)
-    return drawn(row, anomaly_map, context.pictures(settings), opacity=opacity)
+    Example: inspection history part S-000042
+    """
+    settings = context.begin("history")
+    with context.opened_database(settings) as database, database.read() as connection:
+        found = parts.get_part(connection, serial)
+    frames = [_frame(frame) for frame in found.frames]
+    whole = {"part_serial": found.serial, "verdict": found.verdict.value}
+    if as_json:
+        alerts = [vars(alert) for alert in found.alerts]
+        shown = whole | {"is_complete": found.is_complete, "frames": frames, "alerts": alerts}
+        output.show_object(shown, as_json=True)
+        return
+    output.show_object(whole, as_json=False)
+    output.show_rows(frames, as_json=False)
+
+
+def _frame(frame: PartFrame) -> dict[str, Any]:
+    inspection, picture = frame.inspection, frame.picture
+    return {
+        "frame": frame.identity.frame_id,
+        "captured_at": frame.identity.captured_at.isoformat(timespec="milliseconds"),
+        "line": frame.line,
+        "station": frame.station,
+        "lot": frame.lot,
+        "outcome": frame.outcome.value,
+        "reason": frame.reason,
+        "verdict": None if inspection is None else inspection.verdict.value,
+        "score": None if inspection is None else inspection.score,
+        "threshold": None if inspection is None else inspection.threshold_value,
+        "threshold_version": None if inspection is None else inspection.threshold_version,
+        "checkpoint": None if inspection is None else inspection.checkpoint_hash,
+        "review": None if inspection is None else inspection.review,
+        "picture": None if picture is None else picture.sha256,
+        "alerts": list(frame.alert_ids),
+    }
+
+
+def _heatmap(database: Database, row: HistoryRow, settings: Settings, opacity: float) -> bytes:
+    # What draws takes longer to load than the whole history to list.
+    from inspection.drawing import drawn, map_of
+
+    anomaly_map = map_of(database, row)
+    pictures = context.pictures(settings)
+    return drawn(row, anomaly_map, pictures, opacity=opacity, say=output.say)
 
 
 def _brief(row: HistoryRow) -> dict[str, Any]:
@@ -127,6 +188,9 @@ def _whole(row: HistoryRow) -> dict[str, Any]:
         "lot": row.lot,
         "trigger_id": row.trigger_id,
         "threshold_version": row.threshold_version,
+        "threshold_id": row.threshold_id,
+        "distance": row.distance,
+        "review": row.review,
         "checkpoint": row.checkpoint_hash,
         "reference_hash": row.reference_hash,
         "waited_ms": row.waited_ms,
@@ -137,15 +201,3 @@ def _whole(row: HistoryRow) -> dict[str, Any]:
         "map_gone": row.map_gone,
         "recorded_at": row.recorded_at.isoformat(timespec="milliseconds"),
     }
-
-
-def _moment(text: str | None, option: str) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        # One without a zone is this machine's.
-        return datetime.fromisoformat(text).astimezone(UTC)
-    except (ValueError, OverflowError) as error:
-        raise ConfigurationError(
-            f"{option}: {text!r} is no time; write 2026-11-21T14:00:00Z"
-        ) from error

@@ -13,9 +13,9 @@ from inspection.cli.site_file import create_missing, read_site_file
 from inspection.domain.line import Camera, Line, PicturePolicy
 from inspection.domain.recipe import LineRecipe, Recipe
 from inspection.errors import ConfigurationError
+from inspection.reporting.threshold_report import row_of
 from inspection.store import lines, recipes, shelves, threshold_list, thresholds
 from inspection.store.shelves import Silence
-from inspection.threshold_report import row_of
 
 app = typer.Typer(help="Lines, their cameras, and what they are making.", no_args_is_help=True)
 app.command()(calibrate)

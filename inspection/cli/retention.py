@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from inspection.cli import context, output
-from inspection.cli.audit_key import audit_keys
+from inspection.cli.audit_key import anchor_file, audit_keys
 from inspection.cli.heartbeat import beating
 from inspection.cli.processes import Lifeline
 from inspection.domain.chain import AuditKeys
@@ -115,7 +115,7 @@ def _sealing(
         return
     from inspection.keeping.sealing import Sealer
 
-    sealer = Sealer(database, keys, settings.anchor_file, clock=context.clock)
+    sealer = Sealer(database, keys, anchor_file(settings), clock=context.clock)
     thread = threading.Thread(target=sealer.run, args=[stop], name="sealer", daemon=True)
     thread.start()
     try:

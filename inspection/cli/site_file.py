@@ -20,6 +20,12 @@ lines:
 channels:
   - {name: hook, kind: webhook, url: "https://example.org/hook", secret: whsec_...}
   - {name: floor, kind: mqtt, host: broker.example.org, events: [opened, resolved]}
+shifts:                             # first calendar of the site, likewise
+  time_zone: Europe/Berlin
+  named:
+    - {name: early, begins: "06:00", ends: "14:00", days: [mon-fri]}
+    - {name: night, begins: "22:00", ends: "06:00"}
+  holidays: [2026-12-25]
 """
 
 from collections import Counter
@@ -37,9 +43,11 @@ from inspection.cli import context
 from inspection.cli.site_format import CameraBlock, FileBlock, complaint
 from inspection.domain.line import Camera, Line, OverflowPolicy, Scope
 from inspection.domain.recipe import Recipe
+from inspection.domain.shift import ShiftCalendar
 from inspection.domain.site import Site
 from inspection.errors import ConfigurationError
-from inspection.store import lines, recipes, thresholds
+from inspection.store import lines, recipes, shifts, thresholds
+from inspection.store.shifts import CalendarChange
 
 
 class _Loader(yaml.SafeLoader):
@@ -64,6 +72,8 @@ class SiteFile:
     thresholds: dict[str, float]
     #: First recipes of each line that names some.
     recipes: dict[str, tuple[Recipe, ...]] = field(default_factory=dict)
+    #: First calendar of shifts.
+    shifts: ShiftCalendar | None = None
 
 
 def read_site_file(path: Path) -> SiteFile:
@@ -115,6 +125,11 @@ def create_missing(connection: Connection, site_file: SiteFile, *, at: datetime,
                     by=by,
                     reason="first recipe, from the configuration file",
                 )
+    calendar = site_file.shifts
+    if calendar is not None and shifts.shift_calendar(connection).version == 0:
+        reason = "first calendar, from the configuration file"
+        change = CalendarChange(calendar=calendar, at=at, by=by, reason=reason)
+        shifts.set_shift_calendar(connection, change)
 
 
 def _site(file: FileBlock, *, root: Path) -> SiteFile:
@@ -142,6 +157,7 @@ def _site(file: FileBlock, *, root: Path) -> SiteFile:
         site=site,
         thresholds={x.name: x.threshold for x in file.lines if x.threshold is not None},
         recipes={x.name: tuple(r.recipe() for r in x.recipes) for x in file.lines if x.recipes},
+        shifts=None if file.shifts is None else file.shifts.calendar(),
     )
 
 

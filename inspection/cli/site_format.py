@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from inspection.cli.channel_format import ChannelBlock
+from inspection.cli.shift_format import CalendarBlock, ShiftBlock
 from inspection.domain.alert import AlertKind
 from inspection.domain.line import Encoding, OverflowPolicy, PicturePolicy, Source
 from inspection.domain.recipe import Recipe, checked_defects
@@ -244,6 +245,7 @@ class FileBlock(Block):
 
     lines: list[LineBlock] = Field(min_length=1)
     channels: list[ChannelBlock] = Field(default_factory=list)
+    shifts: CalendarBlock | None = None
 
 
 #: What stands below a key.
@@ -259,6 +261,8 @@ _BLOCKS: dict[str, type[BaseModel]] = {
     "simulated": SimulatedBlock,
     "push": PushBlock,
     "channels": ChannelBlock,
+    "shifts": CalendarBlock,
+    "named": ShiftBlock,
 }
 
 

@@ -7,10 +7,10 @@ import typer
 from inspection.cli import context, output
 from inspection.cli.what_if import what_if
 from inspection.domain.line import Scope, Threshold
+from inspection.reporting.threshold_report import row_of, short_row_of
 from inspection.store import threshold_list, thresholds
 from inspection.store.rollbacks import Rollback, roll_back
 from inspection.store.threshold_list import Listed
-from inspection.threshold_report import row_of, short_row_of
 
 app = typer.Typer(help="The limits above which a score means NG.", no_args_is_help=True)
 app.command("what-if")(what_if)

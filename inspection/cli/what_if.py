@@ -11,13 +11,13 @@ from inspection.cli.duration import end_of
 from inspection.domain.line import Scope, Threshold
 from inspection.domain.what_if import Limit, Question
 from inspection.errors import ConfigurationError
+from inspection.reporting.threshold_report import answer_of, examples_of, replay_of
 from inspection.store import replays, what_ifs
 from inspection.store.database import Database
 from inspection.store.replays import Progress, Replayed
 from inspection.store.rollbacks import Rollback, former, roll_back
 from inspection.store.thresholds import NewThreshold, add_version, scope_name
 from inspection.store.what_if_examples import examples
-from inspection.threshold_report import answer_of, examples_of, replay_of
 
 #: A replay that takes longer, in seconds, says how far it is.
 PATIENCE_S: Final = 2.0

@@ -47,6 +47,10 @@ class LinkKind(StrEnum):
     LEDGER = "ledger"
     #: Rows of `reviews`.
     REVIEWS = "reviews"
+    #: Versions of thresholds …
+    THRESHOLDS = "thresholds"
+    #: … and of recipes.
+    RECIPES = "recipes"
     #: Rows that go because they are old enough.
     REMOVAL = "removal"
 
@@ -131,12 +135,17 @@ def key_id(secret: bytes) -> str:
     return hmac.digest(secret, b"inspection-audit-key", hashlib.sha256).hex()[:16]
 
 
-def mark(secret: bytes, table: str, text: str) -> bytes:
-    """Return the mark of a row: the first 8 bytes of HMAC-SHA-256 of its table and its text.
+def mark_key(secret: bytes) -> bytes:
+    """Return what marks are made with: HMAC-SHA-256 of `inspection-audit-marks`."""
+    return hmac.digest(secret, b"inspection-audit-marks", hashlib.sha256)
+
+
+def mark(key: bytes, text: str) -> bytes:
+    """Return the mark of a row's text: BLAKE2b of 8 bytes, keyed with `mark_key`.
 
     Who has no key cannot even try which other rows have the same mark.
     """
-    return hmac.digest(secret, f"{table}\n{text}".encode(), hashlib.sha256)[:MARK_BYTES]
+    return hashlib.blake2b(text.encode(), key=key, digest_size=MARK_BYTES).digest()
 
 
 def fingerprint(text: str) -> str:

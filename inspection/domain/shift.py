@@ -144,8 +144,24 @@ def last_shift(
     return max(ended, key=lambda span: span.end_at, default=None)
 
 
+def time_of_day(text: str) -> time:
+    """Read `06:00`.
+
+    Raises:
+        ConfigurationError: it is no time of day in hours and minutes.
+    """
+    try:
+        return datetime.strptime(text.strip(), "%H:%M").time()  # noqa: DTZ007 - of any day
+    except ValueError as error:
+        raise ConfigurationError(f"{text!r} is no time of day; write 06:00") from error
+
+
 def known_days(days: Iterable[str]) -> tuple[str, ...]:
-    """Return days once each, Monday first; `mon-fri` stands for all five."""
+    """Return days once each, Monday first; `mon-fri` stands for all five.
+
+    Raises:
+        ConfigurationError: one is no day.
+    """
     found: set[str] = set()
     for text in days:
         first, sign, last = text.strip().lower().partition("-")

@@ -64,7 +64,7 @@ class Sealer:
             ConfigurationError: the chain is made with a key that is not here.
         """
         self._begin()
-        return sum(self._cover(source) for source in digests.sources())
+        return sum(self._cover(source) for source in digests.SOURCES)
 
     def anchor(self, *, is_due: bool = True) -> Head | None:
         """Write down where the chain ends, if that is due; None when nothing is new.

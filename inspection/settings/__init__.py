@@ -207,16 +207,6 @@ class Settings(BaseModel):
         )
 
     @property
-    def audit_key_file(self) -> Path:
-        """Where the key of the audit is kept when none is set."""
-        return self.data_dir.absolute() / "audit" / "key"
-
-    @property
-    def anchor_file(self) -> Path:
-        """Where the ends of the audit's chain are written down."""
-        return self.data_dir.absolute() / "audit" / "anchors.jsonl"
-
-    @property
     def journals(self) -> Path:
         """Folder of the cameras' journals."""
         return self.data_dir.absolute() / "journals"

@@ -27,6 +27,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from inspection.domain.ledger import Account, Outcome
 from inspection.store import gaps
+from inspection.store.bulk import execute_many
 from inspection.store.kinds import Kind, by_kind, by_reason, counted, key_of
 from inspection.store.ledger_tables import camera_accounts, ledger_counts
 from inspection.store.partitions import Week
@@ -161,7 +162,8 @@ def note_recorded(
     statement = _insert(connection, camera_accounts)
     given = statement.excluded.last_sequence_number
     higher = case((given > account.last_sequence_number, given), else_=account.last_sequence_number)
-    connection.execute(
+    execute_many(
+        connection,
         statement.on_conflict_do_update(
             index_elements=["camera_id"], set_={"last_sequence_number": higher}
         ),
@@ -303,7 +305,8 @@ def _add(connection: Connection, kinds: Mapping[tuple[int, Kind], int]) -> None:
     statement = _insert(connection, ledger_counts)
     key = ("camera_id", "outcome", "reason", "is_repeated")
     total = ledger_counts.c.recorded_count + statement.excluded.recorded_count
-    connection.execute(
+    execute_many(
+        connection,
         statement.on_conflict_do_update(index_elements=key, set_={"recorded_count": total}),
         [
             key_of(*of) | {"recorded_count": count, "removed_count": 0}

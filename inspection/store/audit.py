@@ -1,7 +1,7 @@
 """Who changed what, when, and from what to what."""
 
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -20,10 +20,11 @@ class Change:
     at: datetime
     who: str
     #: created, changed, removed, set, withdrawn, restored, retried, acknowledged, dismissed,
-    #: resolved, shelved, unshelved, paused, resumed, requested, discarded, redriven or adopted.
+    #: resolved, shelved, unshelved, paused, resumed, requested, discarded, redriven, reviewed,
+    #: exported, verified or adopted.
     action: str
     #: line, camera, product, channel, notification, threshold, promise, recipe, reference, rule,
-    #: alert, dead letter or audit.
+    #: alert, dead letter, audit, inspection, inspections or shifts.
     thing: str
     #: Its name.
     name: str
@@ -76,6 +77,31 @@ def add_change(connection: Connection, change: Change) -> None:
         .returning(tables.audit.c.id)
     ).scalar_one()
     chain.note(connection, chain.Note(kind=LinkKind.CHANGE, at=change.at, change_id=row_id))
+
+
+def adopt(
+    connection: Connection, ids: Sequence[int], *, at: datetime, by: str, reason: str
+) -> None:
+    """Have changes sealed that were not when they were made, and write down who had it done.
+
+    Args:
+        connection: inside a transaction of `Database.write`.
+        ids: of rows of the audit.
+        at: now.
+        by: who does it.
+        reason: why.
+    """
+    for row_id in ids:
+        chain.note(connection, chain.Note(kind=LinkKind.CHANGE, at=at, change_id=row_id))
+    change = Change(
+        at=at,
+        who=by,
+        action="adopted",
+        thing="audit",
+        name="changes",
+        after={"ids": list(ids), "reason": reason},
+    )
+    add_change(connection, change)
 
 
 def list_changes(

@@ -5,7 +5,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, Table
+import sqlalchemy.exc
+from sqlalchemy import (
+    Connection,
+    CursorResult,
+    Insert,
+    Table,
+    bindparam,
+    func,
+    insert,
+    select,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
 
 
 def copied(connection: Connection, table: Table, columns: Mapping[str, Sequence[Any]]) -> None:
@@ -30,6 +41,56 @@ def copied(connection: Connection, table: Table, columns: Mapping[str, Sequence[
         cursor.execute("SET LOCAL TIME ZONE 'UTC'")
         with cursor.copy(f"COPY {table.name} ({names}) FROM STDIN") as copy:
             copy.write(lines)
+
+
+def execute_many(
+    connection: Connection, statement: Insert, rows: Sequence[Mapping[str, Any]]
+) -> CursorResult[Any]:
+    """Run an INSERT for many rows of the same columns: on PostgreSQL as one statement.
+
+    There the values come as one array a column, so that the statement is the same however many
+    rows there are: it is prepared once, and nobody reads a text with a place for every value.
+
+    Args:
+        connection: inside a transaction of `Database.write`.
+        statement: of one row; it may say what to do about rows that are there, and what to return.
+        rows: at least one.
+    """
+    if connection.dialect.name == "sqlite":
+        return connection.execute(statement, rows)
+    names = list(rows[0])
+    table: Any = statement.table
+    arrays = (
+        bindparam(f"all_{name}", type_=ARRAY(table.c[name].type, dimensions=1)) for name in names
+    )
+    source = func.unnest(*arrays).table_valued(*names).render_derived()
+    chosen = select(*(source.c[name] for name in names))
+    values = {f"all_{name}": [row[name] for row in rows] for name in names}
+    return connection.execute(statement.from_select(names, chosen, include_defaults=False), values)
+
+
+def insert_many(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert rows of the same columns, none of which is there: on PostgreSQL by copying.
+
+    Args:
+        connection: inside a transaction of `Database.write`.
+        table: where to.
+        rows: at least one.
+    """
+    driver: Any = connection.connection.driver_connection
+    if isinstance(driver, sqlite3.Connection):
+        connection.execute(insert(table), rows)
+        return
+    command = f"COPY {table.name} ({', '.join(rows[0])}) FROM STDIN"
+    errors: Any = connection.dialect.loaded_dbapi
+    try:
+        with driver.cursor() as cursor, cursor.copy(command) as copy:
+            for row in rows:
+                copy.write_row(tuple(row.values()))
+    except errors.Error as error:
+        raise sqlalchemy.exc.DBAPIError.instance(
+            command, None, error, errors.Error, dialect=connection.dialect
+        ) from error
 
 
 @contextmanager

@@ -111,6 +111,17 @@ def newest(connection: Connection, kind: LinkKind | None = None) -> Link | None:
     return None if row is None else link_of(row)
 
 
+def links(connection: Connection, *, after: int, limit: int) -> list[Link]:
+    """Return the links after a number, in order."""
+    statement = (
+        select(audit_links)
+        .where(audit_links.c.number > after)
+        .order_by(audit_links.c.number)
+        .limit(limit)
+    )
+    return [link_of(row) for row in connection.execute(statement)]
+
+
 def head(connection: Connection) -> Head | None:
     """Return the end of the chain; None when it has not begun."""
     return _head_of(newest(connection))
@@ -228,8 +239,8 @@ def _links(
 
 def _append(connection: Connection, rows: Sequence[dict[str, Any]]) -> bool:
     """Insert links; False when somebody else has inserted the first one's number."""
-    first = connection.execute(insert_new(connection, audit_links, "number").values(rows[0]))
-    if first.rowcount == 0:
+    first = insert_new(connection, audit_links, "number").values(rows[0])
+    if connection.execute(first.returning(audit_links.c.number)).first() is None:
         return False
     if rows[1:]:
         # Nobody else inserts these: he waits for the first one's number.

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, func, select
 
 from inspection.domain.chain import MARK_BYTES
 from inspection.store import digests, tables
-from inspection.store.digests import ABSENT, PICTURE, Parts, Source, SourceRow
+from inspection.store.digests import ABSENT, PICTURE, Parts, Rows, Source, Span
 
 #: A table, the id of one of its rows, and what is wrong with it.
 Fault = tuple[str, int, str]
@@ -111,12 +111,16 @@ class Digest:
         Raises:
             ConfigurationError: a column is not there any more.
         """
-        rows = list(digests.read(connection, self.source.table, self.parts, self.after, self.up_to))
-        found = [row.marks(secret) for row in rows]
-        checked = Checked(row_count=len(rows))
-        is_whole = tuple(row.row_id for row in rows) == self.ids
-        if not is_whole or digests.marks_of(found, self.parts) != self.marks:
-            self._compare(connection, checked, expected, rows, found)
+        span = Span(after=self.after, up_to=self.up_to)
+        rows = digests.read(connection, self.source.table, self.parts, span)
+        marks = rows.marks(secret)
+        checked = Checked(row_count=len(rows.ids))
+        if tuple(rows.ids) != self.ids or digests.joined(marks) != self.marks:
+            found = {
+                row_id: {part: marks[part][place] for part in marks}
+                for place, row_id in enumerate(rows.ids)
+            }
+            self._compare(connection, checked, expected, found)
         self._check_beside(connection, checked, rows)
         checked.faults.sort(key=lambda fault: fault[1])
         return checked
@@ -126,23 +130,21 @@ class Digest:
         connection: Connection,
         checked: Checked,
         expected: Expected,
-        rows: Sequence[SourceRow],
-        found: Sequence[dict[str, bytes]],
+        found: dict[int, dict[str, bytes]],
     ) -> None:
-        there = {row.row_id: marks for row, marks in zip(rows, found, strict=True)}
         name = self.source.table.name
         for place, row_id in enumerate(self.ids):
-            if row_id in there:
+            if row_id in found:
                 recorded = self._recorded(place)
                 checked.faults += self._differences(
-                    connection, expected, row_id, recorded, there.pop(row_id)
+                    connection, expected, row_id, recorded, found.pop(row_id)
                 )
             elif name == _LEDGER and expected.is_removed(row_id):
                 checked.removed_count += 1
             else:
                 checked.faults.append((name, row_id, "is gone"))
         checked.faults += [
-            (name, row_id, "was not there when the rows around it were sealed") for row_id in there
+            (name, row_id, "was not there when the rows around it were sealed") for row_id in found
         ]
 
     def _recorded(self, place: int) -> dict[str, bytes]:
@@ -180,19 +182,21 @@ class Digest:
     def _is_of_ledger(self) -> bool:
         return self.source.table.name == _LEDGER
 
-    def _check_beside(
-        self, connection: Connection, checked: Checked, rows: Sequence[SourceRow]
-    ) -> None:
+    def _check_beside(self, connection: Connection, checked: Checked, rows: Rows) -> None:
         """See that there are no inspections in the range that no row of the ledger is with."""
         if not self._is_of_ledger:
             return
         beside = tables.inspections.c.ledger_id
         is_near = (beside > self.after) & (beside <= self.up_to)
-        with_one = Counter(row.row_id for row in rows if row.texts.get("inspections") is not None)
+        with_one = {
+            row_id
+            for row_id, said in zip(rows.ids, rows.texts["inspections"], strict=True)
+            if said is not None
+        }
         count = connection.scalar(select(func.count()).where(is_near)) or 0
         if count > len(with_one):
             found = Counter(connection.scalars(select(beside).where(is_near)))
             checked.faults += [
                 ("inspections", row_id, "is there twice, or has no row in the ledger")
-                for row_id in sorted((found - Counter(set(with_one))).keys())
+                for row_id in sorted((found - Counter(with_one)).keys())
             ]

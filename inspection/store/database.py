@@ -198,7 +198,10 @@ class Database:
             connection.execution_options(**{chain.NOTES: []})
 
     def _seal(self, connection: Connection) -> Head | None:
-        return None if self._audit_keys is None else chain.seal(connection, self._audit_keys)
+        # One that gave way has undone what its notes say.
+        if self._audit_keys is None or not connection.in_transaction():
+            return None
+        return chain.seal(connection, self._audit_keys)
 
     def _upgrade(self, connection: Connection) -> None:
         if not self.is_sqlite:

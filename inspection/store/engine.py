@@ -94,6 +94,18 @@ def patience(connection: Connection) -> Iterator[None]:
         driver.answer_timeout_s = usual_s
 
 
+def expect_short_answers(connection: Connection) -> None:
+    """Tell PostgreSQL that the transaction asks small questions only.
+
+    To start processes or compile code for one takes longer than many of them.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(
+            "SELECT set_config('max_parallel_workers_per_gather', '0', true),"
+            " set_config('jit', 'off', true)"
+        )
+
+
 def set_waits_for_disk(connection: Connection, *, is_on: bool) -> None:
     """Make SQLite's commits wait for the disk, or not; outside a transaction only."""
     driver = connection.connection.driver_connection

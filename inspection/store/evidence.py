@@ -5,7 +5,7 @@ whoever changes several takes them in the same order.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any
@@ -16,6 +16,7 @@ from inspection.domain.evidence import Amount, Gone, KeepClass
 from inspection.domain.inspection import Verdict
 from inspection.domain.ledger import Dropped, Entry, Inspected, Uninspected
 from inspection.store import evidence_tables, tables
+from inspection.store.bulk import execute_many
 from inspection.store.engine import insert_adding
 
 #: Row id of a camera, and a class of evidence or a reason why it is gone.
@@ -147,12 +148,9 @@ def change(connection: Connection, ledger_id: int, before: Held, keep_class: Kee
     _count(connection, changes, {})
 
 
-def reclass(connection: Connection, ledger_ids: Sequence[int], keep_class: KeepClass) -> None:
+def reclass(connection: Connection, is_chosen: ColumnElement[bool], keep_class: KeepClass) -> None:
     """Move what is kept of rows to a class, at the end of the transaction that has locked them."""
-    is_moved = and_(
-        tables.ledger.c.id.in_(ledger_ids),
-        tables.ledger.c.keep_class != keep_class.value,
-    )
+    is_moved = and_(is_chosen, tables.ledger.c.keep_class != keep_class.value)
     moved = amounts(connection, is_moved)
     connection.execute(update(tables.ledger).where(is_moved).values(keep_class=keep_class.value))
     changes: defaultdict[Key, Amount] = defaultdict(Amount)
@@ -210,13 +208,15 @@ def _count(
         for (camera_id, keep_class), amount in sorted(changes.items())
     ]
     if rows:
-        connection.execute(insert_adding(connection, evidence, "camera_id", "keep_class"), rows)
+        statement = insert_adding(connection, evidence, "camera_id", "keep_class")
+        execute_many(connection, statement, rows)
     rows = [
         {"camera_id": camera_id, "gone": why.value, **asdict(amount)}
         for (camera_id, why), amount in sorted(losses.items())
     ]
     if rows:
-        connection.execute(insert_adding(connection, evidence_gone, "camera_id", "gone"), rows)
+        statement = insert_adding(connection, evidence_gone, "camera_id", "gone")
+        execute_many(connection, statement, rows)
 
 
 def _sums(connection: Connection, table: Table, key: str) -> dict[Any, Amount]:

@@ -9,6 +9,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Connection, Table, and_, bindparam, delete, select
 
 from inspection.domain.histogram import bin_of
+from inspection.store.bulk import execute_many
 from inspection.store.engine import insert_adding, insert_new
 from inspection.store.score_tables import daily_scores, hourly_scores, score_sources
 from inspection.store.tables import inspections
@@ -125,7 +126,7 @@ def _add(
         dict(zip(key, of, strict=True)) | {"row_count": count}
         for of, count in sorted(counts.items())
     ]
-    connection.execute(insert_adding(connection, table, *key), rows)
+    execute_many(connection, insert_adding(connection, table, *key), rows)
     emptied = [
         {f"of_{name}": value for name, value in zip(key, of, strict=True)}
         for of, count in sorted(counts.items())

@@ -97,7 +97,7 @@ class Sought:
     def is_counted(self) -> bool:
         """Whether sources, verdicts and scores narrow the rows: histograms know how many."""
         asked = self.asked
-        narrow = (asked.verdict, asked.score_min, asked.score_max)
+        narrow = (asked.verdict, asked.score_min, asked.score_max, asked.threshold_id)
         return any(name in self.equal for name in _OF_SOURCES) or any(
             value is not None for value in narrow
         )
@@ -117,7 +117,10 @@ class Sought:
         if self.asked.to_at is not None:
             days.append(day.day <= hour_of(self.asked.to_at) // 24)
         has_rows = select(day.source_id).where(*days).exists()
-        statement = select(row.id).where(*self._conditions(_OF_SOURCES, row), has_rows)
+        of_place = self._conditions(_OF_SOURCES, row)
+        if self.asked.threshold_id is not None:
+            of_place.append(row.threshold_id == self.asked.threshold_id)
+        statement = select(row.id).where(*of_place, has_rows)
         return list(self.connection.scalars(statement))
 
     def place(self, columns: Columns) -> list[ColumnElement[bool]]:

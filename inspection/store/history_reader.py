@@ -8,15 +8,15 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Select, Table, func, select, tuple_, union_all
 
-from inspection.domain.histogram import HIGHEST, LOWEST, bin_of, first_of
+from inspection.domain.histogram import HIGHEST, LOWEST, bin_of
 from inspection.store import tables
 from inspection.store.histograms import hour_of
 from inspection.store.history_cursor import Place, Sort
 from inspection.store.history_query import Sought
-from inspection.store.score_tables import daily_scores, hourly_scores
+from inspection.store.score_tables import daily_scores, hourly_scores, score_sources
 
-#: Longest time whose histograms are read by the hour where days would do.
-HOURLY: Final = timedelta(days=2)
+#: Time around what is sought in which a source has rows of all its scores.
+MARGIN: Final = timedelta(days=7)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _COLUMNS: Final = ("score", "distance", "captured_at", "ledger_id")
 
@@ -147,12 +147,43 @@ class Reader:
         """Count what may be meant, at most, by hour."""
         return self._counts(hourly_scores.c.hour, *self._cells(span, is_hourly=True))
 
-    def bin_counts(self, span: Span, first: int, last: int) -> dict[int, int]:
-        """Count what may be meant, at most, by bin, from one bin to another."""
-        is_hourly = span.to_at - span.from_at <= HOURLY
-        bin_ = (hourly_scores if is_hourly else daily_scores).c.bin
-        cells = self._cells(span, is_hourly=is_hourly)
-        return self._counts(bin_, *cells, bin_.between(first, last))
+    def first_score(
+        self, span: Span, after: Place | None, *, beyond: float | None = None
+    ) -> float | None:
+        """Return the score that is first in order of what is sought, or of what may be sought.
+
+        Args:
+            span: time in which to look.
+            after: a place that it comes after; its own score may be the first.
+            beyond: a score that it comes after.
+        """
+        if after is not None and beyond is None:
+            return after.key
+        row, source = tables.inspections.c, score_sources.c
+        extreme = func.min if self.is_rising else func.max
+        conditions = _within(row.score, self.scores)
+        if beyond is not None:
+            conditions.append(row.score >= beyond if self.is_rising else row.score <= beyond)
+        # One look at the index for each source and verdict.
+        firsts = [
+            select(row.score)
+            .where(
+                row.source_id == source.id,
+                row.verdict == verdict,
+                # Wide enough to find one at once, narrow enough to leave partitions out.
+                row.captured_at >= span.from_at - MARGIN,
+                row.captured_at < span.to_at + MARGIN,
+                *conditions,
+            )
+            .order_by(row.score if self.is_rising else row.score.desc())
+            .limit(1)
+            .scalar_subquery()
+            for verdict in self.sought.verdicts
+        ]
+        statement = select(*(extreme(first) for first in firsts))
+        found = self._connection.execute(statement.where(source.id.in_(self.sought.sources))).one()
+        scores = [score for score in found if score is not None]
+        return None if not scores else (min if self.is_rising else max)(scores)
 
     def threshold_values(self) -> list[float]:
         """Return all thresholds that there ever were at the lines that are meant."""
@@ -235,12 +266,6 @@ def _within(score: ColumnElement[float], one: Range) -> list[ColumnElement[bool]
 
 def _next(score: float) -> float:
     return math.nextafter(score, math.inf)
-
-
-def of_bins(first: int, last: int) -> Range:
-    """Return the scores of bins, both included."""
-    low = None if first <= LOWEST else first_of(first)
-    return low, None if last >= HIGHEST else first_of(last + 1)
 
 
 def both(left: Range, right: Range) -> Range | None:

@@ -6,21 +6,22 @@ Every way reads an index in the order asked for, or a piece of one that is known
   full by then. (2) Else what is meant is rare: the histograms know on which days there is any of
   it. Few rows a week are read by source and score, and sorted. (3) If they are many, they stand
   close together somewhere, and the histograms know in which hours.
-* By score: the histograms know down to which score there are enough rows; these alone are read.
-* By distance: rings around the thresholds, each wider than the one before, until the page is full.
+* By score: bands of scores, by source, until the page is full; the more there was in one, the
+  narrower is the next.
+* By distance: rings around the thresholds, in the same way.
 """
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from typing import Final
 
 from sqlalchemy import ColumnElement, Connection
 
-from inspection.domain.histogram import HIGHEST, LOWEST, bin_of
 from inspection.store import tables
 from inspection.store.history_cursor import Place, Sort
 from inspection.store.history_query import Sought
-from inspection.store.history_reader import Range, Reader, Span, both, of_bins
+from inspection.store.history_reader import Range, Reader, Span, both
 
 #: Rows that are walked in order of time before anything else is looked at.
 WALK: Final = 4_000
@@ -28,15 +29,14 @@ WALK: Final = 4_000
 FEW: Final = 5_000
 #: Time whose histograms are looked at in one go.
 SLICE: Final = timedelta(days=7)
-#: Width of the first ring around thresholds, and how much wider each next one is.
-RING: Final = 0.0005
+#: How much wider the next band of scores is where there was nothing in one.
 WIDER: Final = 4
+#: Scores that a band has at least.
+NARROWEST: Final = 1e-6
 #: Distance from which on one ring takes all that is left: most scores are between 0 and 1.
 WIDEST: Final = 1.0
 #: What the sum of a threshold of 1 and a distance may be wrong by.
 ROUNDING: Final = 1e-9
-#: Bins of scores that are looked at first; `WIDER` times as many the next time.
-BINS: Final = 64
 #: Ranges of scores that are read one by one; more are read as one.
 RANGES: Final = 16
 
@@ -61,12 +61,13 @@ class Search:
         span = self._reader.span()
         if span is None:
             return []
-        if self._reader.row_count(span) <= FEW:
+        row_count = self._reader.row_count(span)
+        if row_count <= FEW:
             return self._reader.plain(span, after, self._limit)
         if self._sort is Sort.CLOSEST:
-            self._by_distance(span, after)
+            self._by_distance(span, row_count, after)
         else:
-            self._by_score(span, after)
+            self._by_score(span, row_count, after)
         return self._found
 
     @property
@@ -114,7 +115,7 @@ class Search:
         count = sum(days.values())
         if count <= FEW:
             if count:
-                yield self._by_sources(span, end)
+                yield self._read(span, [self._reader.scores], end)
             return
         for day in self._in_order(days):
             hours = self._reader.hour_counts(span.of_hours(day * 24, day * 24 + 23))
@@ -123,7 +124,7 @@ class Search:
                 if self._reader.row_count(stretch) <= count:
                     yield self._reader.plain(stretch, end, self._missing_count)
                 else:
-                    yield self._by_sources(stretch, end)
+                    yield self._read(stretch, [self._reader.scores], end)
 
     def _stretches(self, hours: dict[int, int]) -> Iterator[tuple[int, int]]:
         """Divide hours into stretches of about a page each, in order."""
@@ -141,78 +142,56 @@ class Search:
     def _in_order(self, periods: Iterable[int]) -> list[int]:
         return sorted(periods, reverse=not self._reader.is_rising)
 
-    def _by_sources(self, span: Span, after: Place | None) -> list[Place]:
-        return self._reader.of_sources(span, [self._reader.scores], after, self._missing_count)
-
     # By score
 
-    def _by_score(self, span: Span, after: Place | None) -> None:
-        lowest, highest = self._bins(after)
-        width = BINS
-        while self._missing_count and lowest <= highest:
-            if self._reader.is_rising:
-                first, last = lowest, min(highest, lowest + width - 1)
-            else:
-                first, last = max(lowest, highest - width + 1), highest
-            first, last = self._enough(span, first, last)
-            scores = both(self._reader.scores, of_bins(first, last))
-            if scores is not None:
-                ranges = [scores]
-                self._found += self._reader.of_sources(span, ranges, after, self._missing_count)
-            if self._reader.is_rising:
-                lowest = last + 1
-            else:
-                highest = first - 1
-            width *= WIDER
+    def _by_score(self, span: Span, row_count: int, after: Place | None) -> None:
+        """Read bands of scores, from the first score there is on, until the page is full."""
+        is_rising = self._reader.is_rising
+        begin = self._reader.first_score(span, after)
+        width = self._first_width(row_count)
+        while begin is not None and self._missing_count:
+            end = begin + width if is_rising else begin - width
+            # The ends of a band: the last score that was read is not read again.
+            band = (begin, end) if is_rising else (_next(end), _next(begin))
+            scores = both(self._reader.scores, band)
+            found = [] if scores is None else self._read(span, [scores], after)
+            missing_count = self._missing_count
+            self._found += found
+            width = _width(width, len(found), missing_count)
+            begin = end if found else self._reader.first_score(span, after, beyond=end)
 
-    def _bins(self, after: Place | None) -> tuple[int, int]:
-        """Return the lowest and the highest bin of what may still come."""
-        lowest, highest = LOWEST, HIGHEST
-        low, high = self._sought.asked.score_min, self._sought.asked.score_max
-        if low is not None:
-            lowest = bin_of(low)
-        if high is not None:
-            highest = bin_of(high)
-        if after is not None and after.key is not None:
-            key = bin_of(after.key)
-            if self._reader.is_rising:
-                lowest = max(lowest, key)
-            else:
-                highest = min(highest, key)
-        return lowest, highest
+    def _first_width(self, row_count: int) -> float:
+        """Return how many scores a page fills if all from 0 to 1 were as frequent."""
+        return max(NARROWEST, 2 * self._limit / row_count)
 
-    def _enough(self, span: Span, first: int, last: int) -> tuple[int, int]:
-        """Cut bins short where their rows fill the page, if all is as counted."""
-        counts = self._reader.bin_counts(span, first, last)
-        is_rising, count = self._reader.is_rising, 0
-        for bin_ in range(first, last + 1) if is_rising else range(last, first - 1, -1):
-            count += counts.get(bin_, 0)
-            if count >= 2 * self._missing_count:
-                return (first, bin_) if is_rising else (bin_, last)
-        return first, last
+    def _read(
+        self,
+        span: Span,
+        ranges: Sequence[Range],
+        after: Place | None,
+        conditions: Sequence[ColumnElement[bool]] = (),
+    ) -> list[Place]:
+        return self._reader.of_sources(span, ranges, after, self._missing_count, conditions)
 
     # By distance
 
-    def _by_distance(self, span: Span, after: Place | None) -> None:
+    def _by_distance(self, span: Span, row_count: int, after: Place | None) -> None:
+        """Read rings around the thresholds, from the inside out, until the page is full."""
         values = self._reader.threshold_values()
+        distance = tables.inspections.c.distance
         inner = 0.0 if after is None or after.key is None else after.key
-        width, is_first = RING, True
-        is_last = not values
+        width, is_last = self._first_width(row_count), not values
+        beyond = [distance >= inner]
         while self._missing_count and not is_last:
             outer = inner + width
             is_last = outer >= WIDEST
-            distance = tables.inspections.c.distance
-            conditions: list[ColumnElement[bool]] = [distance.is_not(None)]
-            if not is_first:
-                conditions.append(distance > inner)
-            if not is_last:
-                conditions.append(distance <= outer)
+            within = beyond if is_last else [*beyond, distance <= outer]
             scores = [self._reader.scores]
             ranges = scores if is_last else self._ring(values, inner, outer)
-            self._found += self._reader.of_sources(
-                span, ranges, after, self._missing_count, conditions
-            )
-            inner, width, is_first = outer, width * WIDER, False
+            found = self._read(span, ranges, after, within)
+            width = _width(width, len(found), self._missing_count)
+            self._found += found
+            inner, beyond = outer, [distance > outer]
 
     def _ring(self, values: Sequence[float], inner: float, outer: float) -> list[Range]:
         """Return the scores of the meant ones that are so far from one of the values."""
@@ -224,6 +203,17 @@ class Search:
             sides += [(value + near, value + far), (value - far, value - near)]
         meant = (both(self._reader.scores, one) for one in _merged(sides))
         return [one for one in meant if one is not None]
+
+
+def _width(width: float, found_count: int, missing_count: int) -> float:
+    """Return how wide to read next; rows may come closer and closer together."""
+    if not found_count:
+        return width * WIDER
+    return width * min(WIDER / 2, max(1 / WIDER, missing_count / found_count))
+
+
+def _next(score: float) -> float:
+    return math.nextafter(score, math.inf)
 
 
 def _merged(ranges: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, func, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, select
 
 from inspection.domain.evidence import Gone
 from inspection.domain.frame import FrameIdentity
@@ -14,6 +14,7 @@ from inspection.domain.inspection import Verdict
 from inspection.domain.ledger import Picture
 from inspection.errors import NotFoundError
 from inspection.store import tables
+from inspection.store.engine import expect_short_answers
 from inspection.store.history_cursor import Place, Sort
 from inspection.store.history_query import HistoryQuery, Sought
 from inspection.store.history_search import Search
@@ -84,21 +85,26 @@ def history(connection: Connection, query: HistoryQuery) -> list[HistoryRow]:
     """
     sort = query.sort
     after = None if query.before is None else Place.parse(query.before, sort)
+    expect_short_answers(connection)
     sought = Sought(connection, query)
     places = Search(connection, sought, sort, query.limit).places(after)
-    rows = rows_of(connection, places)
-    return [_history_row(rows[place.ledger_id], place.cursor(sort)) for place in places]
+    return rows_at(connection, places, sort)
 
 
-def rows_of(connection: Connection, places: Sequence[Place]) -> dict[int, Row[*tuple[Any, ...]]]:
-    """Return the rows at some places, with names and all, by id."""
+def rows_at(
+    connection: Connection, places: Sequence[Place], sort: Sort = Sort.NEWEST
+) -> list[HistoryRow]:
+    """Return the inspections at some places, in the order of these; cursors are those of `sort`."""
+    if not places:
+        return []
     row = tables.inspections.c
-    statement = selected().where(
+    statement = _selected().where(
         row.ledger_id.in_([place.ledger_id for place in places]),
-        # For the partitions that need not be looked at.
+        # Says which partitions need not be looked at.
         row.captured_at.in_(sorted({place.captured_at for place in places})),
     )
-    return {row.ledger_id: row for row in connection.execute(statement)} if places else {}
+    rows = {row.ledger_id: row for row in connection.execute(statement)}
+    return [_history_row(rows[place.ledger_id], place.cursor(sort)) for place in places]
 
 
 def get(connection: Connection, inspection_id: int) -> HistoryRow:
@@ -107,7 +113,7 @@ def get(connection: Connection, inspection_id: int) -> HistoryRow:
     Raises:
         NotFoundError: there is none of this id.
     """
-    statement = selected().where(tables.inspections.c.ledger_id == inspection_id)
+    statement = _selected().where(tables.inspections.c.ledger_id == inspection_id)
     row = connection.execute(statement).first()
     if row is None:
         raise NotFoundError(f"there is no inspection {inspection_id}")
@@ -208,8 +214,7 @@ def _of(
     return conditions
 
 
-def selected() -> Select[*tuple[Any, ...]]:
-    """Select every inspection with its names and what the ledger knows of it."""
+def _selected() -> Select[*tuple[Any, ...]]:
     row, ledger = tables.inspections.c, tables.ledger.c
     return (
         select(
@@ -227,7 +232,11 @@ def selected() -> Select[*tuple[Any, ...]]:
             tables.lines.c.name.label("line"),
             tables.thresholds.c.version.label("threshold_version"),
         )
-        .join(tables.ledger, tables.is_of_ledger(tables.inspections))
+        .join(
+            tables.ledger,
+            # The time says in which partition it is.
+            and_(ledger.id == row.ledger_id, ledger.captured_at == row.captured_at),
+        )
         .join(tables.cameras, tables.cameras.c.id == row.camera_id)
         .join(tables.stations, tables.stations.c.id == ledger.station_id)
         .join(tables.lines, tables.lines.c.id == row.line_id)

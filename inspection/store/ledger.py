@@ -29,6 +29,7 @@ from inspection.store import (
     tables,
 )
 from inspection.store.alert_tables import alert_outbox
+from inspection.store.bulk import execute_many, insert_many
 from inspection.store.cameras import camera_id, unknown_camera
 from inspection.store.engine import insert_new
 from inspection.store.histograms import Scored, ScoreSource
@@ -184,7 +185,7 @@ def _insert_ledger(
         | {"is_repeated": one.is_repeated}
         for one in fresh.values()
     ]
-    rows = connection.execute(statement, values)
+    rows = execute_many(connection, statement, values)
     return {
         row.id: fresh[row.camera_id, row.sequence_number, milliseconds(row.captured_at)].entry
         for row in rows
@@ -204,6 +205,7 @@ def ledger_values(entry: Entry, place: Place, at: datetime) -> dict[str, Any]:
     frame = None if isinstance(entry, Dropped) else entry.frame
     picture = None if isinstance(entry, Dropped) else entry.picture
     outcome, reason, detail = outcome_of(entry)
+    keep_class = evidence.class_of(entry)
     camera, station, line = place
     return {
         "camera_id": camera,
@@ -221,7 +223,7 @@ def ledger_values(entry: Entry, place: Place, at: datetime) -> dict[str, Any]:
         "picture_sha256": picture and picture.sha256,
         "picture_media_type": picture and picture.media_type,
         "picture_size_bytes": picture and picture.size_bytes,
-        "keep_class": evidence.class_of(entry),
+        "keep_class": None if keep_class is None else keep_class.value,
         "picture_gone": None if isinstance(entry, Dropped) else entry.picture_gone,
         "recorded_at": at,
     }
@@ -274,8 +276,8 @@ def insert_inspected(
         grid = {"taps": taps, "rows": rows, "columns": columns, "data": entry.anomaly_map.data}
         key = {"ledger_id": ledger_id, "captured_at": entry.identity.captured_at}
         maps.append(key | grid)
-    connection.execute(insert(tables.inspections), inspections)
-    connection.execute(insert(tables.maps), maps)
+    insert_many(connection, tables.inspections, inspections)
+    insert_many(connection, tables.maps, maps)
     histograms.add(
         connection,
         [
@@ -320,7 +322,7 @@ def insert_outbox(
         if (kind := _alert_kind(entry)) is not None
     ]
     if rows:
-        connection.execute(insert(alert_outbox), rows)
+        execute_many(connection, insert(alert_outbox), rows)
 
 
 def _alert_kind(entry: Entry) -> AlertKind | None:

@@ -1,19 +1,24 @@
 """What reviews say of verdicts: rates by version of threshold, and what to look at next."""
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, func, select
+from sqlalchemy import Connection, func, select
 
 from inspection.domain.histogram import HIGHEST, LOWEST, first_of
 from inspection.domain.inspection import Verdict
 from inspection.domain.line import Threshold
-from inspection.domain.rates import Band, Judged, Rates, bands_of, rates_of, thinnest
+from inspection.domain.rates import Judged, Rates, bands_of, rates_of, thinnest
 from inspection.domain.review import Decision
 from inspection.errors import NotFoundError
 from inspection.store import tables
+from inspection.store.history_cursor import Sort
+from inspection.store.history_query import HistoryQuery
+from inspection.store.inspections import HistoryRow, history
 from inspection.store.lines import line_id
 from inspection.store.score_counts import Source, bin_column, score_counts, sources
 from inspection.store.thresholds import selected, threshold_of
@@ -92,22 +97,24 @@ def judgements(connection: Connection, asked: Asked) -> list[Judged]:
     ]
 
 
-def nearest_case(connection: Connection, asked: Asked) -> int:
+def nearest_case(connection: Connection, asked: Asked) -> HistoryRow:
     """Return the inspection nearest to its threshold that nobody has reviewed.
 
     Raises:
         NotFoundError: there is no such line, or nothing is left to review.
     """
-    inspection = tables.inspections.c
-    statement = _unreviewed(connection, asked).where(inspection.distance.is_not(None))
-    statement = statement.order_by(inspection.distance, inspection.captured_at.desc())
-    return _first(connection.scalar(statement.limit(1)), asked)
+    found = _unreviewed(connection, asked, sort=Sort.CLOSEST)
+    if found is None:
+        raise _nothing_left(asked)
+    return found
 
 
-def random_case(connection: Connection, asked: Asked, verdict: Verdict, *, draw: float) -> int:
+def random_case(
+    connection: Connection, asked: Asked, verdict: Verdict, *, draw: float
+) -> HistoryRow:
     """Return an inspection by chance, of those whose review tells most about a measured rate.
 
-    It is the first after a moment drawn at random, of the band of scores of which people have
+    It is the last before a moment drawn at random, of the band of scores of which people have
     seen the smallest part.
 
     Args:
@@ -122,46 +129,30 @@ def random_case(connection: Connection, asked: Asked, verdict: Verdict, *, draw:
     judged = [one for one in judgements(connection, asked) if one.verdict is verdict]
     band = thinnest([band for one in judged for band in bands_of(one)])
     if band is None:
-        return _first(None, asked)
-    inspection = tables.inspections.c
-    statement = (
-        _unreviewed(connection, asked)
-        .where(inspection.verdict == verdict.value, *_within(band))
-        .order_by(inspection.captured_at)
-        .limit(1)
-    )
+        raise _nothing_left(asked)
+    within: dict[str, Any] = {
+        "verdict": verdict,
+        "threshold_id": band.judged.threshold_id,
+        "score_min": None if band.first_bin == LOWEST else first_of(band.first_bin),
+        "score_max": None
+        if band.last_bin == HIGHEST
+        else math.nextafter(first_of(band.last_bin + 1), -math.inf),
+    }
     moment = asked.from_at + draw * (asked.to_at - asked.from_at)
-    found = connection.scalar(statement.where(inspection.captured_at >= moment))
-    return _first(connection.scalar(statement) if found is None else found, asked)
-
-
-def _within(band: Band) -> list[ColumnElement[bool]]:
-    inspection = tables.inspections.c
-    conditions = [inspection.threshold_id == band.judged.threshold_id]
-    if band.first_bin > LOWEST:
-        conditions.append(inspection.score >= first_of(band.first_bin))
-    if band.last_bin < HIGHEST:
-        conditions.append(inspection.score < first_of(band.last_bin + 1))
-    return conditions
-
-
-def _unreviewed(connection: Connection, asked: Asked) -> Select[int]:
-    inspection = tables.inspections.c
-    statement = select(inspection.ledger_id).where(
-        inspection.line_id == line_id(connection, asked.line),
-        inspection.captured_at >= asked.from_at,
-        inspection.captured_at < asked.to_at,
-        inspection.review.is_(None),
-    )
-    if asked.product is not None:
-        statement = statement.where(inspection.product == asked.product)
-    return statement
-
-
-def _first(found: int | None, asked: Asked) -> int:
+    before = replace(asked, to_at=moment)
+    found = _unreviewed(connection, before, **within) or _unreviewed(connection, asked, **within)
     if found is None:
-        raise NotFoundError(f"nothing of line {asked.line!r} is left to review in this time")
+        raise _nothing_left(asked)
     return found
+
+
+def _unreviewed(connection: Connection, asked: Asked, **filters: Any) -> HistoryRow | None:
+    query = HistoryQuery(**vars(asked), is_reviewed=False, limit=1, **filters)
+    return next(iter(history(connection, query)), None)
+
+
+def _nothing_left(asked: Asked) -> NotFoundError:
+    return NotFoundError(f"nothing of line {asked.line!r} is left to review in this time")
 
 
 def _decided(

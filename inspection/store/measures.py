@@ -19,15 +19,12 @@ from inspection.domain.frame import Frame, FrameIdentity
 from inspection.domain.inspection import AnomalyMap, Inspection, Latencies, judge
 from inspection.domain.ledger import Inspected
 from inspection.domain.line import Threshold
-from inspection.store import inspections, ledger, thresholds
+from inspection.store import ledger, thresholds
 from inspection.store.database import Database
-from inspection.store.history_query import HistoryQuery
 from inspection.store.specimen import Specimen
 
 #: Shape of the maps of the small checkpoint: taps, rows, columns.
 GRID: Final = (4, 16, 16)
-#: Questions of one kind.
-QUESTIONS: Final = 200
 
 
 def p95(latencies_ms: Sequence[float]) -> float | None:
@@ -42,29 +39,6 @@ def timed_ms(ask: Callable[[], object]) -> float:
     begun_s = time.perf_counter()
     ask()
     return (time.perf_counter() - begun_s) * 1000
-
-
-def history_ms(database: Database, specimen: Specimen) -> list[float]:
-    """Ask for pages of the history, by several filters, over a day."""
-    random = np.random.default_rng(1)
-    taken: list[float] = []
-    with database.read() as connection:
-        for number in range(QUESTIONS):
-            share = float(random.random())
-            to_at = specimen.to_at - share * (specimen.to_at - specimen.from_at)
-            query = HistoryQuery(
-                line=specimen.lines[number % len(specimen.lines)],
-                from_at=to_at - timedelta(days=1),
-                to_at=to_at,
-            )
-            taken.append(timed_ms(lambda query=query: inspections.history(connection, query)))  # type: ignore[misc]
-    return taken
-
-
-def what_if_ms(database: Database, specimen: Specimen) -> list[float]:
-    """Ask how many frames another threshold would flip, over all of the time."""
-    del database, specimen
-    return []
 
 
 def inserts(

@@ -11,7 +11,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, RowMapping, Select, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    RowMapping,
+    Select,
+    and_,
+    insert,
+    select,
+    update,
+)
 
 from inspection.domain.evidence import KeepClass
 from inspection.domain.inspection import Verdict
@@ -65,28 +75,24 @@ def add_reviews(
     ids = sorted(set(inspection_ids))
     if not 1 <= len(ids) <= BULK_COUNT:
         raise ConfigurationError(f"decide about 1 to {BULK_COUNT} inspections at once")
-    ledger = tables.ledger.c
-    locked = select(ledger.id).where(ledger.id.in_(ids)).order_by(ledger.id).with_for_update()
-    connection.execute(locked)
-    found = _inspections(connection, ids)
-    for missing in sorted(set(ids) - found.keys()):
-        raise NotFoundError(
-            f"there is no inspection {missing}; a frame that was not inspected is settled with "
-            "`inspection deadletter`"
-        )
+    times = sorted({row["captured_at"] for row in _found(connection, ids).values()})
+    ledger, inspection = tables.ledger.c, tables.inspections.c
+    # The times say in which partitions they are.
+    is_row = and_(ledger.id.in_(ids), ledger.captured_at.in_(times))
+    connection.execute(select(ledger.id).where(is_row).order_by(ledger.id).with_for_update())
+    found = _found(connection, ids)
     values = [_values(found[inspection_id], new) for inspection_id in ids]
     added = connection.scalars(
         insert(reviews).returning(reviews.c.id, sort_by_parameter_order=True), values
     ).all()
-    inspection = tables.inspections.c
     connection.execute(
         update(tables.inspections)
-        .where(inspection.ledger_id.in_(ids))
+        .where(inspection.ledger_id.in_(ids), inspection.captured_at.in_(times))
         .values(review=new.decision.value)
     )
     for inspection_id in ids:
         add_change(connection, _change(inspection_id, found[inspection_id]["review"], new))
-    evidence.reclass(connection, ids, KeepClass.REVIEWED)
+    evidence.reclass(connection, is_row, KeepClass.REVIEWED)
     rows = connection.execute(_selected().where(reviews.c.id.in_(added)).order_by(reviews.c.id))
     return [_review(row) for row in rows]
 
@@ -126,7 +132,7 @@ def _conditions(connection: Connection, query: ReviewQuery) -> list[ColumnElemen
     return conditions
 
 
-def _inspections(connection: Connection, ids: Sequence[int]) -> dict[int, RowMapping]:
+def _found(connection: Connection, ids: Sequence[int]) -> dict[int, RowMapping]:
     inspection = tables.inspections.c
     statement = select(
         inspection.ledger_id,
@@ -140,7 +146,13 @@ def _inspections(connection: Connection, ids: Sequence[int]) -> dict[int, RowMap
         inspection.review,
     )
     rows = connection.execute(statement.where(inspection.ledger_id.in_(ids))).mappings()
-    return {row["ledger_id"]: row for row in rows}
+    found = {row["ledger_id"]: row for row in rows}
+    for missing in sorted(set(ids) - found.keys()):
+        raise NotFoundError(
+            f"there is no inspection {missing}; a frame that was not inspected is settled with "
+            "`inspection deadletter`"
+        )
+    return found
 
 
 def _values(row: RowMapping, new: NewReview) -> dict[str, Any]:

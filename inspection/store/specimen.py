@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 import numpy as np
-from sqlalchemy import Connection, func, select, text
+from sqlalchemy import Connection, func, select, text, update
 
 from inspection.domain.line import Camera, Line, PicturePolicy, Scope, Source
 from inspection.domain.site import Site
@@ -162,6 +162,7 @@ def _make_site(connection: Connection, plan: Plan) -> None:
                 by=_AUTHOR,
                 reason="first" if version == 0 else "too many escapes",
             )
+    connection.execute(update(tables.thresholds).values(effective_at=tables.thresholds.c.set_at))
 
 
 def _place(connection: Connection) -> Place:
@@ -172,7 +173,12 @@ def _place(connection: Connection) -> Place:
         .order_by(cameras.name)
     ).all()
     threshold = tables.thresholds.c
-    versions = select(threshold.id).order_by(threshold.line_id, threshold.version)
+    versions = select(threshold.line_id, threshold.id).order_by(
+        threshold.line_id, threshold.version
+    )
+    by_line: dict[int, list[int | None]] = {}
+    for one in connection.execute(versions):
+        by_line.setdefault(one.line_id, [None]).append(one.id)
     sources = [
         ScoreSource(
             line_id=row.line_id,
@@ -181,10 +187,12 @@ def _place(connection: Connection) -> Place:
             product=product_name(number // CAMERAS, turn),
             checkpoint_hash=checkpoint,
             reference_hash=None,
+            threshold_id=threshold_id,
         )
         for number, row in enumerate(rows)
         for turn in range(PRODUCTS)
         for checkpoint in CHECKPOINTS
+        for threshold_id in by_line[row.line_id]
     ]
     ids = histograms.source_ids(connection, sources)
     last_id = connection.scalar(select(func.max(tables.ledger.c.id))) or 0
@@ -193,9 +201,10 @@ def _place(connection: Connection) -> Place:
         lines=np.array([row.line_id for row in rows[::CAMERAS]]),
         stations=np.reshape([row.station_id for row in rows], (LINES, CAMERAS)),
         cameras=np.reshape([row.id for row in rows], (LINES, CAMERAS)),
-        thresholds=np.reshape(connection.scalars(versions).all(), (LINES, len(THRESHOLDS))),
+        thresholds=np.array([by_line[row.line_id][1:] for row in rows[::CAMERAS]]),
         sources=np.reshape(
-            [ids[source] for source in sources], (LINES, CAMERAS, PRODUCTS, len(CHECKPOINTS))
+            [ids[source] for source in sources],
+            (LINES, CAMERAS, PRODUCTS, len(CHECKPOINTS), 1 + len(THRESHOLDS)),
         ),
     )
 

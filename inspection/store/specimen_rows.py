@@ -83,7 +83,7 @@ class Place:
     cameras: Numbers
     #: By line and version.
     thresholds: Numbers
-    #: By line, camera, product and checkpoint.
+    #: By line, camera, product, checkpoint, and threshold: none, then by version.
     sources: Numbers
 
 
@@ -220,7 +220,8 @@ class _Frames:
         is_ng = these.score > value
         judged = np.where(is_ng, Verdict.NG.value, Verdict.OK.value).tolist()
         checkpoint = (time >= CHANGED).astype(int)
-        source = place.sources[these.line, these.camera, these.turn, checkpoint]
+        decided = np.where(has_threshold, version + 1, 0)
+        source = place.sources[these.line, these.camera, these.turn, checkpoint, decided]
         return {
             "ledger_id": ids[kept].tolist(),
             "captured_at": _moments(these.captured_at_ms),
@@ -240,6 +241,7 @@ class _Frames:
             "threshold_value": _only(has_threshold, value.tolist()),
             "distance": _only(has_threshold, np.abs(these.score - value).tolist()),
             "checkpoint_hash": np.array(CHECKPOINTS)[checkpoint].tolist(),
+            "judged_at": _moments(these.captured_at_ms + LATENCY_MS),
             "waited_ms": [100.0] * len(judged),
             "inference_ms": [60.0] * len(judged),
             "latency_ms": [float(LATENCY_MS)] * len(judged),

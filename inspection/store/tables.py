@@ -176,6 +176,8 @@ ledger = Table(
     partial_index(
         "ix_ledger_not_inspected", "line_id", "captured_at", where="outcome <> 'inspected'"
     ),
+    # An id is never given again, also after retention has removed every row.
+    sqlite_autoincrement=True,
 )
 
 inspections = Table(

@@ -14,7 +14,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Row, func, select
 
 from inspection.domain.chain import NOTHING, AuditKeys, Head, Link, LinkKind
-from inspection.store import chain, departures, digests, tables
+from inspection.store import chain, departures, digests, tables, thresholds
 from inspection.store.anchors import Anchor
 from inspection.store.audit_tables import audit_links
 from inspection.store.coverage import Digest, Expected
@@ -69,6 +69,8 @@ class Verifier:
         self._anchors = {anchor.number: anchor for anchor in anchors}
         self._found = Verification(anchor_count=len(anchors))
         self._expected = Expected()
+        #: Values by scope and version, as changes say them.
+        self._thresholds: dict[tuple[str, int], float | None] = {}
         self._last: Link | None = None
         self._is_broken = False
 
@@ -81,8 +83,9 @@ class Verifier:
         """
         self._walk()
         self._check_end()
-        for source in digests.sources():
+        for source in digests.SOURCES:
             self._check_rows(source)
+        self._check_thresholds()
         return self._found
 
     def _walk(self) -> bool:
@@ -162,6 +165,9 @@ class Verifier:
             self._found.add("audit", said["id"], what)
         if (said["thing"], said["action"]) == departures.MOVED:
             self._expected.move(link.number, said["after"])
+        elif said["thing"] == "threshold":
+            after = said["after"] or {}
+            self._thresholds[said["name"], after.get("version", 0)] = after.get("value")
 
     def _check_end(self) -> None:
         if self._is_broken:
@@ -210,6 +216,21 @@ class Verifier:
                 return
             number = row.number
             yield number, chain.link_of(row).said, row.marks or b""
+
+    def _check_thresholds(self) -> None:
+        """See that every version of a threshold is one that a change says was set."""
+        if self._is_broken:
+            return
+        with self._database.read() as connection:
+            rows = connection.execute(thresholds.selected().order_by(tables.thresholds.c.id))
+            known = [thresholds.threshold_of(row) for row in rows]
+        self._walk()
+        for one in known:
+            key = thresholds.scope_name(one.scope), one.version
+            if key not in self._thresholds or self._thresholds[key] != one.value:
+                self._found.add(
+                    "thresholds", one.threshold_id, "is not what any change says was set"
+                )
 
     def _check_digest(self, one: Digest) -> None:
         secret = self._keys.secret(one.key_id)

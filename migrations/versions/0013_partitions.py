@@ -39,12 +39,17 @@ def upgrade() -> None:
             with op.batch_alter_table(table) as batch:
                 batch.drop_constraint(f"fk_{table}_ledger_id_ledger", type_="foreignkey")
                 _require(batch, table)
+        again = {"sqlite_autoincrement": True}
+        with op.batch_alter_table("ledger", recreate="always", table_kwargs=again):
+            pass
         return
     for table in REFERRING:
         op.drop_constraint(f"fk_{table}_ledger_id_ledger", table, type_="foreignkey")
     for table in ("inspections", "maps"):
         with op.batch_alter_table(table) as batch:
             _require(batch, table)
+    # Numbers of half precision cannot be pressed together: trying costs time for nothing.
+    op.execute("ALTER TABLE maps ALTER data SET STORAGE EXTERNAL")
     weeks = _weeks()
     for table in TABLES:
         _convert(table, "PARTITION BY RANGE (captured_at)", weeks, key="{}, captured_at")
@@ -103,12 +108,10 @@ def _convert(table: str, partitioning: str, weeks: list[datetime], *, key: str) 
     )
     for name, _ in indexes:
         op.execute(f"DROP INDEX {name}")
-    op.execute(f"CREATE TABLE {table} (LIKE {before} INCLUDING DEFAULTS) {partitioning}")
-    for week in weeks:
-        op.execute(
-            f"CREATE TABLE {table}_{week:%Y%m%d} PARTITION OF {table}"
-            f" FOR VALUES FROM ('{week.isoformat()}') TO ('{(week + WEEK).isoformat()}')"
-        )
+    op.execute(
+        f"CREATE TABLE {table} (LIKE {before} INCLUDING DEFAULTS INCLUDING STORAGE) {partitioning}"
+    )
+    _make_weeks(table, weeks)
     op.execute(COPY.format(table=table, columns=columns, before=before))
     if table == "ledger":
         op.execute("ALTER SEQUENCE ledger_id_seq OWNED BY ledger.id")
@@ -119,6 +122,16 @@ def _convert(table: str, partitioning: str, weeks: list[datetime], *, key: str) 
         op.execute(f"ALTER TABLE {table} ADD CONSTRAINT {name} {wanted}")
     for _, definition in indexes:
         op.execute(definition.replace(before, table))
+
+
+def _make_weeks(table: str, weeks: list[datetime]) -> None:
+    for week in weeks:
+        op.execute(
+            f"CREATE TABLE {table}_{week:%Y%m%d} PARTITION OF {table}"
+            f" FOR VALUES FROM ('{week.isoformat()}') TO ('{(week + WEEK).isoformat()}')"
+        )
+        if table == "maps":
+            op.execute(f"ALTER TABLE maps_{week:%Y%m%d} SET (toast_tuple_target = 8160)")
 
 
 def _definitions(table: str) -> list[tuple[str, str]]:

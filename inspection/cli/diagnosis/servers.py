@@ -8,10 +8,12 @@ from typing import Any
 from sqlalchemy import text
 
 from inspection.cli import context
+from inspection.cli.audit_key import audit_keys
 from inspection.domain.frame import moment
 from inspection.errors import ConfigurationError, InspectionError, UnavailableError
 from inspection.settings import Settings
 from inspection.settings.preparation import prepare_data_dir
+from inspection.store.audit_state import audit_state
 from inspection.store.heartbeats import list_heartbeats
 from inspection.stream.connection import translated
 
@@ -23,6 +25,9 @@ MEMORY_SHARE = 0.8
 
 #: Clocks that differ by more make lags and times in the history wrong.
 SKEW = timedelta(seconds=2)
+
+#: How long after it was recorded a frame may be covered by a digest of the audit.
+SEALING = timedelta(minutes=5)
 
 #: Before this a clock was never set.
 _BUILT_AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -58,6 +63,35 @@ def database(settings: Settings) -> str:
         with opened.write():
             pass
         return f"{opened.address}, schema {opened.revision()}"
+
+
+def audit(settings: Settings) -> str:
+    """See that what is recorded is sealed, and soon; to verify it is another command's work."""
+    keys = audit_keys(settings)
+    with context.opened_database(settings) as opened, opened.read() as connection:
+        state = audit_state(connection)
+    if keys is None or (state.head is not None and keys.secret(state.head.key_id) is None):
+        wanted = "" if state.head is None else f" {state.head.key_id}"
+        raise ConfigurationError(
+            f"this machine has not the key{wanted} that the audit is sealed with: set "
+            "INSPECTION_AUDIT_KEY_FILE to the same key everywhere"
+        )
+    if state.head is not None and state.unsealed_count:
+        raise UnavailableError(
+            f"{state.unsealed_count} changes were never sealed: see `inspection audit verify`; if "
+            "a process had no key, give it one and run `inspection audit adopt`"
+        )
+    if state.open_since is not None and context.clock() - state.open_since > SEALING:
+        raise UnavailableError(
+            f"no digest covers what was recorded since {state.open_since:%Y-%m-%d %H:%M:%S}: "
+            "start `inspection keeper`"
+        )
+    if state.head is None:
+        return "nothing to seal yet"
+    verified = f"{state.verified_at:%Y-%m-%d}" if state.verified_at else "never"
+    return (
+        f"{state.head.number} links, the last of {state.head.sealed_at:%H:%M}; verified {verified}"
+    )
 
 
 def clocks(settings: Settings) -> str:

@@ -122,6 +122,7 @@ def installation(
             redis_url=redis_url,
             streams=streams,
             trial=Deaf(),
+            checkpoint="pocket",
             journal_dir=folder / "journals",
         )
 
@@ -181,7 +182,10 @@ def _aim(case: schemathesis.Case) -> None:
 
 def _fill(database: Database) -> None:
     site = factories.site(
-        cameras=(factories.camera(), factories.camera(name="cam-2", station="station-2"))
+        cameras=(
+            factories.camera(source=factories.source(kind="push")),
+            factories.camera(name="cam-2", station="station-2"),
+        )
     )
     with database.write() as connection:
         lines.create_missing(connection, site, at=NOON, by="test")

@@ -76,6 +76,7 @@ def test_history_shows_what_its_filters_ask_for_newest_first(site_console: Conso
         (): ["cam-3/1", "cam-2/1", "cam-1/2", "cam-1/1"],
         ("--verdict", "NG"): ["cam-1/2"],
         ("--line", "line-1", "--score-max", "0.5"): ["cam-2/1", "cam-1/1"],
+        ("--sort", "closest", "--not-reviewed"): ["cam-2/1", "cam-1/1", "cam-1/2"],
         ("--since", "2026-03-02T12:00:01Z", "--until", "2026-03-02T13:00:04+01:00"): [
             "cam-2/1",
             "cam-1/2",
@@ -167,7 +168,7 @@ def test_history_refuses_what_cannot_be_asked(shift: Database, site_console: Con
     assert ended[0].sentence == "there is no line 'line-9'; there are: line-1, line-2"
     assert ended[1].sentence == "there is no inspection 4711"
     assert ended[2].sentence.startswith("--until: '0001-01-01T00:00:00+05:00' is no time; write ")
-    assert "take the `cursor` of the last row shown" in ended[3].sentence
+    assert "take the one that came with the last page" in ended[3].sentence
     assert "cannot write absent/folder.png: No such file or directory" in ended[4].err
 
 

@@ -87,7 +87,8 @@ def record_history(
                 frame_of(chance, number, versions, days)
                 for number in range(start + 1, start + batch + 1)
             ]
-            ledger.record(connection, [each.entry for each in made], at=NOON)
+            at = NOON + timedelta(days=days)
+            ledger.record(connection, [each.entry for each in made], at=at)
         judged += made
     return judged
 

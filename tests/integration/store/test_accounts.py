@@ -27,6 +27,7 @@ from inspection.store.database import Database
 from inspection.store.dead_letters import DeadLetterQuery
 from tests import factories
 from tests.factories import NOON
+from tests.integration.store.recount import assert_scores_agree
 
 CAMERA = "cam-1"
 _numbers = itertools.count(1)
@@ -210,6 +211,7 @@ def test_counters_agree_with_the_rows_after_anything(
     last = max(ever, default=0)
     with site_database.read() as connection:
         counters = assert_agreed(connection, camera)
+        assert_scores_agree(connection)
         account = ledger.account_rows(connection, camera, up_to=last)
         assert ledger.known(connection, camera, range(1, 13)) == ever
         assert ledger.doubled_numbers(connection, camera) == []

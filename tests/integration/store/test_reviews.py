@@ -1,10 +1,11 @@
 """What people decide about inspections: kept whole, counted once, measured by version."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, select
+from sqlalchemy import select
 
 from inspection.domain.evidence import Amount, KeepClass
 from inspection.domain.inspection import Verdict
@@ -17,6 +18,7 @@ from inspection.store import (
     ledger,
     measured_rates,
     opinions,
+    retention,
     reviews,
     score_counts,
     tables,
@@ -133,7 +135,7 @@ def test_reviews_stay_when_the_row_has_gone(site_database: Database) -> None:
     decide(site_database, [ng], Decision.OK)
 
     with site_database.write() as connection:
-        connection.execute(delete(tables.ledger).where(tables.ledger.c.id == ng))
+        retention.delete_rows(connection, tables.ledger.c.id == ng)
 
     with site_database.read() as connection:
         (left,) = reviews.list_reviews(connection, ReviewQuery(line="line-1"))
@@ -163,7 +165,7 @@ def test_reviews_are_found_by_what_they_say(site_database: Database) -> None:
 
 
 def test_scores_are_counted_exactly_at_broken_hours_and_whole_days(site_database: Database) -> None:
-    begin = NOON - 50 * HOUR
+    begin = NOON - 120 * HOUR
     times = [begin + timedelta(minutes=17 * n) for n in range(350)]
     scores = [(n % 100) / 100 for n in range(350)]
     record(
@@ -234,7 +236,7 @@ def test_next_case_is_the_unreviewed_one_nearest_to_the_threshold(site_database:
 
     def nearest() -> int:
         with site_database.read() as connection:
-            return measured_rates.nearest_case(connection, DAY)
+            return measured_rates.nearest_case(connection, DAY).inspection_id
 
     assert nearest() == ids[2]
     decide(site_database, [ids[2]], Decision.UNSURE)
@@ -250,7 +252,7 @@ def test_case_by_chance_is_of_the_band_that_people_know_least_of(site_database: 
 
     with site_database.read() as connection:
         found = [
-            measured_rates.random_case(connection, DAY, Verdict.OK, draw=draw)
+            measured_rates.random_case(connection, DAY, Verdict.OK, draw=draw).inspection_id
             for draw in (0.0, 0.5004, 0.999)
         ]
 
@@ -274,3 +276,22 @@ def test_evidence_of_a_proposal_is_each_persons_newest_word(site_database: Datab
         (ok, "anna"): Decision.NG,
         (ng, "bert"): Decision.UNSURE,
     }
+
+
+def test_decision_on_the_inspection_is_that_of_the_newest_review_whoever_races(
+    site_database: Database,
+) -> None:
+    ids = record(site_database, frame(1, 0.9), frame(2, 0.8))
+
+    def review(number: int) -> None:
+        decision = list(Decision)[number % 3]
+        decide(site_database, ids, decision, by=f"reviewer {number}")
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(review, range(12)))
+
+    for inspection_id in ids:
+        with site_database.read() as connection:
+            found = reviews.list_reviews(connection, ReviewQuery(inspection_id=inspection_id))
+        assert len(found) == 12
+        assert decision_of(site_database, inspection_id) == found[0].decision

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ from inspection.domain.chain import AuditKeys, LinkKind
 from inspection.domain.dead_letter import DeadLetterState
 from inspection.domain.evidence import Gone, KeepClass
 from inspection.domain.ledger import Entry
+from inspection.domain.review import Decision, NewReview
 from inspection.keeping.sealing import Sealer
 from inspection.store import (
     anchors,
@@ -32,6 +33,8 @@ from inspection.store.audit_tables import audit_links
 from inspection.store.database import Database
 from inspection.store.ledger_tables import dead_letters
 from inspection.store.retention import Ask
+from inspection.store.review_tables import reviews
+from inspection.store.reviews import add_reviews
 from inspection.store.verification import Verification, Verifier
 from tests import factories
 from tests.conftest import Clock
@@ -64,11 +67,45 @@ class Plant:
         """What is said of the first bad row."""
         return str(self.verified().findings[0])
 
+    def findings(self, cases: Mapping[str, Sequence[str]]) -> dict[str, str]:
+        """Tamper in one way after the other; return what is said of the first bad row each time."""
+        touched = (tables.ledger, tables.inspections, reviews, tables.audit, audit_links)
+        with self.database.read() as connection:
+            rows = {
+                table: [dict(row._mapping) for row in connection.execute(select(table))]
+                for table in touched
+            }
+        said = {}
+        for name, statements in cases.items():
+            self.tamper(*statements)
+            said[name] = self.first().partition(";")[0]
+            with self.database.write() as connection:
+                for table in reversed(touched):
+                    connection.execute(table.delete())
+                for table in touched:
+                    connection.execute(table.insert(), rows[table])
+        assert self.verified().findings == []
+        return said
+
     def tamper(self, *statements: str) -> None:
-        """Do something to the database that the program knows nothing of."""
+        """Do something to the database that the program knows nothing of.
+
+        `:one` and `:two` are the ids of the last two changes, `:hash` is that of another picture.
+        """
+        one, two = self.last_ids
+        values = {"one": one, "two": two, "hash": "e" * 64}
         with self.database.write() as connection:
             for statement in statements:
-                connection.execute(text(statement))
+                named = {name: value for name, value in values.items() if f":{name}" in statement}
+                connection.execute(text(statement), named)
+
+    @property
+    def last_ids(self) -> tuple[int, int]:
+        """Ids of the last two changes, the older one first."""
+        with self.database.read() as connection:
+            newest = select(tables.audit.c.id).order_by(tables.audit.c.id.desc()).limit(2)
+            two, one = connection.scalars(newest)
+        return one, two
 
 
 def _entry(number: int) -> Entry:
@@ -91,7 +128,7 @@ def _change(name: str) -> Change:
 
 @pytest.fixture
 def plant(database_url: str, tmp_path: Path, clock: Clock) -> Iterator[Plant]:
-    """Six changes (those of the site among them) and twelve frames, sealed and anchored."""
+    """Changes, the threshold with id 1, twelve frames and two reviews, sealed and anchored."""
     file = tmp_path / "anchors.jsonl"
     with closing(Database.open(database_url, audit_keys=KEYS)) as database:
         with database.write() as connection:
@@ -106,6 +143,10 @@ def plant(database_url: str, tmp_path: Path, clock: Clock) -> Iterator[Plant]:
         plant.record(*range(1, 8))
         sealer.round()
         plant.record(*range(8, 13))
+        with database.write() as connection:
+            for inspection_id, decision in ((1, Decision.OK), (2, Decision.NG)):
+                review = NewReview(decision=decision, by="anna", at=NOON, note="")
+                add_reviews(connection, [inspection_id], review)
         sealer.round()
         sealer.anchor()
         yield plant
@@ -115,144 +156,153 @@ def test_nothing_is_found_where_nobody_has_meddled(plant: Plant) -> None:
     found = plant.verified()
 
     assert found.findings == []
-    assert (found.row_count, found.open_count) == (12, 0)
+    # Twelve frames, two reviews, a threshold.
+    assert (found.row_count, found.open_count) == (15, 0)
     assert found.head is not None
-    assert found.link_count == found.head.number == found.change_count + 3
+    assert found.link_count == found.head.number == found.change_count + 1 + 4
 
 
-@pytest.mark.parametrize(
-    ("statements", "finding"),
-    [
-        (["UPDATE audit SET who = 'bob' WHERE name = 'line-2'"], "audit {1} was edited"),
-        (["UPDATE audit SET after = NULL WHERE name = 'line-2'"], "audit {1} was edited"),
-        (["DELETE FROM audit WHERE name = 'line-2'"], "audit {1} is gone"),
-        (
-            [
-                "UPDATE audit SET id = -1 WHERE id = {0}",
-                "UPDATE audit SET id = {0} WHERE id = {1}",
-                "UPDATE audit SET id = {1} WHERE id = -1",
+def test_change_that_was_tampered_with_is_named(plant: Plant) -> None:
+    one, two = plant.last_ids
+
+    said = plant.findings(
+        {
+            "edited": ["UPDATE audit SET who = 'bob' WHERE id = :two"],
+            "emptied": ["UPDATE audit SET after = NULL WHERE id = :two"],
+            "deleted": ["DELETE FROM audit WHERE id = :two"],
+            "swapped": [
+                "UPDATE audit SET id = -1 WHERE id = :one",
+                "UPDATE audit SET id = :one WHERE id = :two",
+                "UPDATE audit SET id = :two WHERE id = -1",
             ],
-            "audit {0} was edited",
-        ),
-        (
-            [
-                "INSERT INTO audit (id, at, who, action, thing, name)"
-                " SELECT 999, at, 'eve', action, thing, name FROM audit WHERE id = {0}"
+            "forged": [
+                (
+                    "INSERT INTO audit (id, at, who, action, thing, name)"
+                    " SELECT 999, at, 'eve', action, thing, name FROM audit WHERE id = :one"
+                )
             ],
-            "audit 999 was never sealed",
-        ),
-    ],
-    ids=["edited", "emptied", "deleted", "swapped", "forged"],
-)
-def test_change_that_was_tampered_with_is_named(
-    plant: Plant, statements: Sequence[str], finding: str
-) -> None:
-    with plant.database.read() as connection:
-        named = select(tables.audit.c.id).where(tables.audit.c.name.like("line-_"))
-        ids = list(connection.scalars(named.order_by(tables.audit.c.id)))[-3:]
+        }
+    )
 
-    plant.tamper(*(statement.format(*ids) for statement in statements))
-
-    assert plant.first().startswith(finding.format(*ids))
+    assert said == {
+        "edited": f"audit {two} was edited",
+        "emptied": f"audit {two} was edited",
+        "deleted": f"audit {two} is gone",
+        "swapped": f"audit {one} was edited",
+        "forged": "audit 999 was never sealed: forged, or written without key",
+    }
 
 
-@pytest.mark.parametrize(
-    ("statements", "finding"),
-    [
-        (
-            ["UPDATE audit_links SET statement = replace(statement, 'test', 'eve')"],
-            "audit_links 2 was edited, moved or forged",
-        ),
-        (
-            ["UPDATE audit_links SET sealed_at = '2020-01-01 00:00:00+00' WHERE number = 4"],
-            "audit_links 4 was edited, moved or forged",
-        ),
-        (["DELETE FROM audit_links WHERE number = 4"], "audit_links 4 is gone"),
-        (["DELETE FROM audit_links WHERE number = 1"], "audit_links 1 is gone"),
-        (
-            [
+def test_link_that_was_tampered_with_is_named(plant: Plant) -> None:
+    head = plant.verified().head
+    assert head is not None
+    forged = "was edited, moved or forged"
+
+    said = plant.findings(
+        {
+            "edited": ["UPDATE audit_links SET statement = replace(statement, 'test', 'eve')"],
+            "dated": ["UPDATE audit_links SET sealed_at = '2020-01-01 00:00:00' WHERE number = 4"],
+            "deleted": ["DELETE FROM audit_links WHERE number = 4"],
+            "first deleted": ["DELETE FROM audit_links WHERE number = 1"],
+            "swapped": [
                 "UPDATE audit_links SET number = -1 WHERE number = 3",
                 "UPDATE audit_links SET number = 3 WHERE number = 4",
                 "UPDATE audit_links SET number = 4 WHERE number = -1",
             ],
-            "audit_links -1 ",
-        ),
-        (
-            [
-                "DELETE FROM audit WHERE id IN (SELECT change_id FROM audit_links WHERE number > 5)",
+            "tail cut": [
+                (
+                    "DELETE FROM audit"
+                    " WHERE id IN (SELECT change_id FROM audit_links WHERE number > 5)"
+                ),
                 "DELETE FROM audit_links WHERE number > 5",
             ],
-            "audit_links 6 is gone: ",
-        ),
-        (["DELETE FROM audit", "DELETE FROM audit_links"], "audit_links 1 is gone: "),
-    ],
-    ids=["edited", "dated", "deleted", "first", "swapped", "tail cut", "all gone"],
-)
-def test_link_that_was_tampered_with_is_named(
-    plant: Plant, statements: Sequence[str], finding: str
-) -> None:
-    plant.tamper(*statements)
+            "all gone": ["DELETE FROM audit", "DELETE FROM audit_links"],
+        }
+    )
 
-    assert plant.first().startswith(finding.replace("-1", "3"))
+    at = "2026-03-02T12:00:00.000000+00:00"
+    assert said == {
+        "edited": f"audit_links 2 {forged}",
+        "dated": f"audit_links 4 {forged}",
+        "deleted": "audit_links 4 is gone",
+        "first deleted": "audit_links 1 is gone",
+        "swapped": f"audit_links 3 {forged}",
+        "tail cut": f"audit_links 6 is gone: {head.number} links were anchored at {at}, 5 are there",
+        "all gone": f"audit_links 1 is gone: {head.number} links were anchored at {at}, 0 are there",
+    }
 
 
-@pytest.mark.parametrize(
-    ("statements", "finding"),
-    [
-        (["UPDATE inspections SET score = 0.01 WHERE ledger_id = 5"], "inspections 5 was changed"),
-        (
-            ["UPDATE inspections SET score = 0.9, verdict = 'NG' WHERE ledger_id = 11"],
-            "inspections 11 was changed",
-        ),
-        (["UPDATE inspections SET line_id = 7 WHERE ledger_id = 5"], "inspections 5 was changed"),
-        (["UPDATE ledger SET part_serial = 'X' WHERE id = 5"], "ledger 5 was changed"),
-        (["UPDATE ledger SET reason = 'truncated' WHERE id = 10"], "ledger 10 was changed"),
-        (["DELETE FROM inspections WHERE ledger_id = 5"], "inspections 5 is gone"),
-        (
-            ["DELETE FROM inspections WHERE ledger_id = 5", "DELETE FROM ledger WHERE id = 5"],
-            "ledger 5 is gone",
-        ),
-        (
-            [
+def test_row_that_was_tampered_with_is_named(plant: Plant) -> None:
+    said = plant.findings(
+        {
+            "score": ["UPDATE inspections SET score = 0.01 WHERE ledger_id = 5"],
+            "verdict": ["UPDATE inspections SET score = 0.9, verdict = 'NG' WHERE ledger_id = 11"],
+            "line": ["UPDATE inspections SET line_id = 7 WHERE ledger_id = 5"],
+            "serial": ["UPDATE ledger SET part_serial = 'X' WHERE id = 5"],
+            "reason": ["UPDATE ledger SET reason = 'truncated' WHERE id = 10"],
+            "inspection deleted": ["DELETE FROM inspections WHERE ledger_id = 5"],
+            "row deleted": [
+                "DELETE FROM inspections WHERE ledger_id = 5",
+                "DELETE FROM ledger WHERE id = 5",
+            ],
+            "scores swapped": [
                 "UPDATE inspections SET score = 0.08 WHERE ledger_id = 4",
                 "UPDATE inspections SET score = 0.04 WHERE ledger_id = 8",
             ],
-            "inspections 4 was changed",
-        ),
-        (
-            ["UPDATE ledger SET picture_sha256 = '{}' WHERE id = 3".format("e" * 64)],
-            "ledger 3 has another picture",
-        ),
-        (
-            [
-                "INSERT INTO ledger (id, camera_id, captured_at, sequence_number, outcome, line_id,"
-                " station_id, recorded_at, is_repeated) SELECT -5, camera_id, captured_at, 99,"
-                " outcome, line_id, station_id, recorded_at, is_repeated FROM ledger WHERE id = 1"
+            "picture": ["UPDATE ledger SET picture_sha256 = :hash WHERE id = 3"],
+            "row forged": [
+                (
+                    "INSERT INTO ledger (id, camera_id, captured_at, sequence_number, outcome,"
+                    " line_id, station_id, recorded_at, is_repeated) SELECT -5, camera_id,"
+                    " captured_at, 99, outcome, line_id, station_id, recorded_at, is_repeated"
+                    " FROM ledger WHERE id = 1"
+                )
             ],
-            "ledger -5 was not there",
-        ),
-    ],
-    ids=[
-        "score",
-        "verdict",
-        "line",
-        "serial",
-        "reason",
-        "inspection deleted",
-        "row deleted",
-        "scores swapped",
-        "picture",
-        "row forged",
-    ],
-)
-def test_row_that_was_tampered_with_is_named(
-    plant: Plant, statements: Sequence[str], finding: str
-) -> None:
-    plant.tamper(*statements)
+        }
+    )
 
-    found = plant.verified().findings
-    assert str(found[0]).startswith(finding)
-    assert len(found) <= 2
+    changed = "was changed after it was recorded"
+    assert said == {
+        "score": f"inspections 5 {changed}",
+        "verdict": f"inspections 11 {changed}",
+        "line": f"inspections 5 {changed}",
+        "serial": f"ledger 5 {changed}",
+        "reason": f"ledger 10 {changed}",
+        "inspection deleted": "inspections 5 is gone",
+        "row deleted": "ledger 5 is gone",
+        "scores swapped": f"inspections 4 {changed}",
+        "picture": "ledger 3 has another picture than was recorded",
+        "row forged": "ledger -5 was not there when the rows around it were sealed",
+    }
+
+
+def test_threshold_and_review_that_were_tampered_with_are_named(plant: Plant) -> None:
+    said = plant.findings(
+        {
+            "reviews of 1 and 2 swapped": [
+                "UPDATE reviews SET decision = 'unsure' WHERE id = 1",
+                "UPDATE reviews SET decision = 'OK' WHERE id = 2",
+            ],
+            "review deleted": ["DELETE FROM reviews WHERE id = 2"],
+        }
+    )
+    plant.tamper("UPDATE thresholds SET value = 0.9 WHERE id = 1")
+    edited = plant.first()
+    plant.tamper("UPDATE thresholds SET value = 0.5 WHERE id = 1")
+    plant.tamper(
+        "INSERT INTO thresholds (scope, line_id, version, value, set_at, set_by, reason,"
+        " effective_at) SELECT scope, line_id, 2, 0.9, set_at, set_by, reason, effective_at"
+        " FROM thresholds"
+    )
+    plant.sealer.round()
+
+    changed = "was changed after it was recorded"
+    assert said == {
+        "reviews of 1 and 2 swapped": f"reviews 1 {changed}",
+        "review deleted": "reviews 2 is gone",
+    }
+    assert edited == f"thresholds 1 {changed}"
+    assert plant.first() == "thresholds 2 is not what any change says was set"
 
 
 def test_marks_that_were_tampered_with_are_named(plant: Plant) -> None:
@@ -353,7 +403,8 @@ def test_rows_and_pictures_that_retention_took_are_no_findings(plant: Plant) -> 
     found = plant.verified()
 
     assert found.findings == []
-    assert (found.row_count, found.removed_count) == (2, 12)
+    # Of the frames two are left; reviews and thresholds stay.
+    assert (found.row_count, found.removed_count) == (2 + 2 + 1, 12)
     plant.tamper("DELETE FROM inspections WHERE ledger_id = 14", "DELETE FROM ledger WHERE id = 14")
     assert plant.first() == "ledger 14 is gone"
 
@@ -380,14 +431,15 @@ def test_many_writers_at_once_leave_an_unbroken_chain(plant: Plant, database_url
             for number in range(8):
                 with database.write() as connection:
                     add_change(connection, _change(f"{writer}-{number}"))
-                with pytest.raises(ZeroDivisionError), database.write() as connection:
-                    add_change(connection, _change("never"))
-                    raise ZeroDivisionError
+                with pytest.raises(ZeroDivisionError):
+                    _fail(database)
 
-    with ThreadPoolExecutor(5) as pool:
+    before = plant.verified().change_count
+    with ThreadPoolExecutor(4) as pool:
         writers = [pool.submit(write, writer) for writer in range(4)]
-        rounds = pool.submit(lambda: [_recorded(plant, number) for number in range(20, 30)])
-        while not rounds.done():
+        for number in range(20, 30):
+            plant.record(number)
+            plant.sealer.round()
             assert plant.verified().findings == []
         for writer in writers:
             writer.result()
@@ -395,13 +447,14 @@ def test_many_writers_at_once_leave_an_unbroken_chain(plant: Plant, database_url
     plant.sealer.round()
     found = plant.verified()
     assert found.findings == []
-    assert (found.row_count, found.open_count) == (rounds.result()[-1] - 17, 0)
-    assert found.link_count == found.change_count + rounds.result().count(30) + 1
+    assert (found.row_count, found.open_count) == (22 + 3, 0)
+    assert found.change_count == before + 4 * 8
 
 
-def _recorded(plant: Plant, number: int) -> int:
-    plant.record(number)
-    return number
+def _fail(database: Database) -> None:
+    with database.write() as connection:
+        add_change(connection, _change("never"))
+        raise ZeroDivisionError
 
 
 def test_row_that_is_committed_late_is_covered_once(
@@ -416,14 +469,21 @@ def test_row_that_is_committed_late_is_covered_once(
                 connection, factories.scope(), 0.5, at=NOON, by="test", reason="first"
             )
         sealer = Sealer(database, KEYS, tmp_path / "anchors", clock=clock)
+        with database.write() as connection:
+            # The first frames of a week make its partition, which holds up the others.
+            first = [_entry(1), factories.inspected(camera="cam-2")]
+            ledger.record(connection, first, at=NOON)
+        sealer.round()
         with database.write() as late:
-            ledger.record(late, [_entry(1)], at=NOON)
+            ledger.record(late, [_entry(2)], at=NOON)
             with database.write() as connection:
-                ledger.record(connection, [factories.inspected(camera="cam-2")], at=NOON)
+                second = factories.inspected(camera="cam-2", sequence_number=2)
+                ledger.record(connection, [second], at=NOON)
             waiting = [sealer.round(), sealer.round()]
         covered = [sealer.round(), sealer.round()]
         found = Verifier(database, KEYS, []).run()
 
     assert (waiting, covered) == ([0, 0], [1, 0])
     assert found.findings == []
-    assert (found.row_count, found.open_count) == (2, 0)
+    # Four frames and a threshold.
+    assert (found.row_count, found.open_count) == (5, 0)

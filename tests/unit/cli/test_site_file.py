@@ -1,5 +1,6 @@
 """A configuration file becomes a site, or is refused in one sentence that names the key."""
 
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -408,3 +409,40 @@ def test_bytes_that_are_not_text_are_refused(tmp_path: Path) -> None:
 def test_file_that_cannot_be_read_is_named(tmp_path: Path, name: str) -> None:
     with pytest.raises(ConfigurationError, match=f"cannot read {tmp_path / name}"):
         read_site_file(tmp_path / name)
+
+
+def with_shifts(*named: dict[str, Any], **keys: Any) -> str:
+    content = yaml.safe_load(with_line())
+    block = {"time_zone": "Europe/Berlin", "named": list(named), **keys}
+    return yaml.safe_dump({**content, "shifts": block})
+
+
+def test_site_file_gives_the_first_calendar_of_shifts(tmp_path: Path) -> None:
+    text = with_shifts(
+        {"name": "early", "begins": "06:00", "ends": "14:00", "days": ["mon-fri"]},
+        {"name": "night", "begins": "22:00", "ends": "06:00"},
+        holidays=["2026-12-25"],
+    )
+
+    calendar = read(tmp_path, text).shifts
+
+    assert read(tmp_path, with_line()).shifts is None
+    assert calendar is not None
+    assert [shift.name for shift in calendar.shifts] == ["early", "night"]
+    assert calendar.shifts[0].days == ("mon", "tue", "wed", "thu", "fri")
+    assert calendar.holidays == {date(2026, 12, 25)}
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        (with_shifts({"name": "x", "begins": 360, "ends": "14:00"}), "named[0].begins"),
+        (with_shifts({"name": "x", "begins": "6h", "ends": "14:00"}), "named[0].begins"),
+        (with_shifts({"name": "x", "begins": "06:00"}), "shifts.named[0].ends is missing"),
+        (with_shifts(), "shifts: a calendar has"),
+        (with_shifts({"name": "x", "begins": "06:00", "ends": "14:00", "y": 1}), "named[0].y"),
+        (with_shifts({"name": "x", "begins": "06:00", "ends": "14:00", "days": ["x"]}), "no day"),
+    ],
+)
+def test_calendar_that_cannot_be_kept_is_named(tmp_path: Path, text: str, key: str) -> None:
+    assert key in refusal(tmp_path, text)

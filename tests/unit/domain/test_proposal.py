@@ -187,3 +187,41 @@ def test_scores_at_the_edge_are_counted_with_their_whole_bin() -> None:
     assert found.value is not None
     edge = bin_of(found.value)
     assert found.changed_at_most == 10 * (edge - 500 + 1)
+
+
+def judged_by(threshold: float, opinions: list[Opinion]) -> Evidence:
+    """Make evidence of 10,000 inspections with scores spread evenly, judged by a threshold."""
+    edge = bin_of(threshold)
+    return Evidence(
+        threshold=threshold,
+        ok=Judged(verdict=Verdict.OK, threshold_id=1, population=dict.fromkeys(range(edge), 10)),
+        ng=Judged(
+            verdict=Verdict.NG, threshold_id=1, population=dict.fromkeys(range(edge, 1000), 10)
+        ),
+        opinions=tuple(opinions),
+    )
+
+
+@pytest.mark.parametrize(("threshold", "limit"), [(0.40, 0.55), (0.70, 0.55)])
+def test_step_by_step_a_threshold_comes_to_where_parts_are_bad_and_stays(
+    threshold: float, limit: float
+) -> None:
+    draw = random.Random(3)
+
+    for _ in range(8):
+        # Two people look at what is near the threshold, and are wrong about one part in fifty.
+        scores = [threshold + (n - 100) / 1500 for n in range(200)]
+        opinions = [
+            Opinion(
+                inspection_id=number,
+                score=score,
+                verdict=Verdict.NG if score > threshold else Verdict.OK,
+                reviewer="ab"[number % 2],
+                decision=Decision.NG if (score > limit) != (draw.random() < 0.02) else Decision.OK,
+            )
+            for number, score in enumerate(scores)
+        ]
+        found = proposed(judged_by(threshold, opinions), cost_ratio=3)
+        threshold = threshold if found.value is None else found.value
+
+    assert threshold == pytest.approx(limit, abs=0.012)

@@ -1,0 +1,1 @@
+"""Reports of shifts: a page to print, and a sheet to calculate with."""
