@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from starlette.routing import Mount
 
 from inspection.api import cookies, forgery
 from inspection.api.app import create_app
@@ -36,6 +37,8 @@ KeyHeaders = Callable[[Role], dict[str, str]]
 QUICK = Passwords(memory_kib=8, passes=1)
 
 _numbers = itertools.count(1)
+#: By the largest body they take.
+_apps: dict[int, FastAPI] = {}
 
 
 @pytest.fixture
@@ -73,7 +76,7 @@ def installation(site_database: Database, clock: Clock, tmp_path: Path) -> Insta
 @pytest.fixture
 def app(installation: Installation) -> FastAPI:
     """The application that `client` asks."""
-    return create_app(installation)
+    return serving(installation)
 
 
 @pytest.fixture
@@ -136,6 +139,20 @@ def key_client(
         return ask({"Authorization": f"Bearer {text}"})
 
     return made
+
+
+def serving(installation: Installation) -> FastAPI:
+    """Return the application of an installation: of this one from now on.
+
+    Made once: its ninety routes cost more than most tests.
+    """
+    limit = installation.body_limit_bytes
+    app = _apps.get(limit) or _apps.setdefault(limit, create_app(installation))
+    inner = [each.app for each in app.routes if isinstance(each, Mount)]
+    for each in (app, *inner):
+        if isinstance(each, FastAPI):
+            each.state.installation = installation
+    return app
 
 
 def sign_in(

@@ -14,13 +14,13 @@ from fastapi.testclient import TestClient
 from httpx import Response
 from joserfc.jwk import ECKey
 
-from inspection.api.app import create_app
 from inspection.api.installation import Installation
 from inspection.api.openid import OpenId
 from inspection.domain import identity
 from inspection.domain.access import Role
 from inspection.store import audit, users
 from tests.integration.api import provider as providers
+from tests.integration.api.conftest import serving
 from tests.integration.api.provider import CLIENT_ID, CLIENT_SECRET, Provider
 
 BEGIN, SESSION = "/api/v1/openid/sign-in", "/api/v1/session"
@@ -45,7 +45,7 @@ def browsers(provider: Provider, installation: Installation) -> Browsers:
         role_claim="groups",
         roles=ROLES,
     )
-    app = create_app(replace(installation, openid=OpenId(known)))
+    app = serving(replace(installation, openid=OpenId(known)))
     return lambda: TestClient(app, "https://testserver", raise_server_exceptions=False)
 
 
@@ -200,7 +200,7 @@ def test_provider_that_is_away_is_no_fault_of_ours(
         role_claim="groups",
         roles=ROLES,
     )
-    app = create_app(replace(installation, openid=OpenId(known)))
+    app = serving(replace(installation, openid=OpenId(known)))
 
     answer = TestClient(app, raise_server_exceptions=False).get(BEGIN)
 
@@ -208,6 +208,6 @@ def test_provider_that_is_away_is_no_fault_of_ours(
 
 
 def test_without_a_provider_there_is_nothing_to_go_to(installation: Installation) -> None:
-    answer = TestClient(create_app(installation)).get(BEGIN)
+    answer = TestClient(serving(installation)).get(BEGIN)
 
     assert answer.status_code == 404

@@ -11,14 +11,13 @@ from fastapi.testclient import TestClient
 from httpx import Response
 
 from inspection.api import throttle
-from inspection.api.app import create_app
 from inspection.api.installation import Installation
 from inspection.domain.access import Permission, Role
 from inspection.domain.key import KeyKind
 from inspection.store import audit, links, sessions, users
 from inspection.store.passwords import Passwords
 from tests.conftest import Clock
-from tests.integration.api.conftest import QUICK, Client, KeyClient, add_key
+from tests.integration.api.conftest import QUICK, Client, KeyClient, add_key, serving
 
 SESSION = "/api/v1/session"
 PASSWORD = "seven herons on a crane"  # noqa: S105 - of nobody
@@ -158,7 +157,7 @@ def test_password_is_looked_at_once_whether_or_not_there_is_such_a_user(
             return super().is_right(password, kept)
 
     counting = Counting(memory_kib=8, passes=1)
-    app = create_app(replace(installation, passwords=counting))
+    app = serving(replace(installation, passwords=counting))
 
     for name in (anna, "nobody", "' OR 1=1 --"):
         sign_in(TestClient(app, "https://testserver"), name, OTHER)
