@@ -34,10 +34,12 @@ from inspection.store.score_queries import (
     MICROSECOND,
     Sources,
     microseconds,
+    of_sources,
     sources_of,
     verdict_anew,
     within,
 )
+from inspection.store.score_tables import score_sources
 from inspection.store.tables import inspections, ledger
 
 #: Frames of a slice, about.
@@ -145,7 +147,7 @@ class _Watched:
                     each.see(at, here, is_ng=before == 1, is_judged=before != 2)  # noqa: PLR2004
                 for each in afters:
                     each.see(at, here, is_ng=after == 1, is_judged=after != 2)  # noqa: PLR2004
-            offset += connection.scalar(_count(sources, from_at, to_at)) or 0
+            offset += self._passed(connection, sources, from_at, to_at)
             yield (number + 1) / slices
         end = (question.to_at - EPOCH) // MICROSECOND
         for each in (*befores, *afters):
@@ -161,6 +163,14 @@ class _Watched:
                 after_at=tuple(EPOCH + at * MICROSECOND for at in after.opened_at),
             )
 
+    def _passed(
+        self, connection: Connection, sources: Sources, from_at: datetime, to_at: datetime
+    ) -> int:
+        """Return how many inspections of the line a slice has, where places are counted."""
+        if not (self._takes_places or self._takes_all):
+            return 0
+        return connection.scalar(_count(sources, from_at, to_at)) or 0
+
     def _frames(
         self, connection: Connection, question: Question, sources: Sources
     ) -> Select[*tuple[Any, ...]]:
@@ -168,15 +178,24 @@ class _Watched:
         code = 3 * _code(row.verdict) + _code(anew)
         order = (row.captured_at, row.ledger_id)
         statement = select(microseconds(connection).label("at"), code.label("code"))
+        if not (self._takes_all or self._takes_places):
+            return statement.where(_is_ng(question, sources)).order_by(*order)
         statement = statement.where(row.line_id == sources.line_id)
         if self._takes_places:
             place = func.row_number().over(order_by=order)
             return statement.add_columns(place.label("place"))
-        if not self._takes_all:
-            statement = statement.where(
-                or_(row.verdict == Verdict.NG.value, anew == Verdict.NG.value)
-            )
         return statement.order_by(*order)
+
+
+def _is_ng(question: Question, sources: Sources) -> ColumnElement[bool]:
+    """Make the condition that an inspection is NG, or would be, as the index of scores has it."""
+    row, value = inspections.c, question.limit.value
+    of_line = select(score_sources.c.id).where(score_sources.c.line_id == sources.line_id)
+    is_ng = row.source_id.in_(of_line) & (row.verdict == Verdict.NG.value)
+    if value is None:
+        return is_ng
+    others = (Verdict.OK.value, Verdict.PENDING.value)
+    return or_(is_ng, of_sources(sources.judged) & row.verdict.in_(others) & (row.score > value))
 
 
 def _of_ng(frames: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:

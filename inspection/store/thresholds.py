@@ -19,7 +19,7 @@ from inspection.store.clock import database_time
 from inspection.store.lines import line_id
 
 #: Number of PostgreSQL's advisory lock of who sets (alone) and who records (shared).
-LOCK: Final = 0x1259_EC72
+LOCK: Final = 0x1259_EC79
 #: From setting a threshold until it is in force, in seconds.
 LEAD_S: Final = 1.0
 

@@ -74,7 +74,8 @@ def rows(database: Database) -> list[Any]:
 def test_no_frame_is_judged_by_anything_but_the_version_in_force_when_it_was_judged(
     database: Database, tmp_path: Path
 ) -> None:
-    stop, counts = threading.Event(), dict.fromkeys(CAMERAS, 0)
+    stop, counts = threading.Event(), dict.fromkeys(CAMERAS, 1)
+    recorder(database, tmp_path).record([judged(camera, 1) for camera in CAMERAS])
 
     def record(camera: str) -> None:
         mine = recorder(database, tmp_path / camera)
