@@ -91,7 +91,8 @@ def ensure(connection: Connection, moments: Iterable[datetime]) -> None:
     if not (missing := _missing(connection, weeks)):
         return
     connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _MAKING})
-    for week in sorted(_missing(connection, missing)):
+    # Not `_missing`: what this connection remembers of names may be older than the wait.
+    for week in sorted(set(missing) - set(present(connection))):
         for table in PARTITIONED:
             _make(connection, table, week)
 
