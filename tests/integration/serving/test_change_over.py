@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -14,9 +15,10 @@ from sqlalchemy import select
 from inspection.domain.inspection import Latencies, Verdict
 from inspection.domain.ledger import Inspected
 from inspection.domain.line import Threshold
+from inspection.domain.what_if import Limit, Move, Question
 from inspection.serving.recorder import Judged, Recorder
 from inspection.serving.request import Scored
-from inspection.store import in_force, lines, tables, thresholds
+from inspection.store import in_force, lines, tables, thresholds, what_ifs
 from inspection.store.database import Database
 from inspection.store.pictures import PictureStore
 from tests import factories
@@ -74,8 +76,7 @@ def rows(database: Database) -> list[Any]:
 def test_no_frame_is_judged_by_anything_but_the_version_in_force_when_it_was_judged(
     database: Database, tmp_path: Path
 ) -> None:
-    stop, counts = threading.Event(), dict.fromkeys(CAMERAS, 1)
-    recorder(database, tmp_path).record([judged(camera, 1) for camera in CAMERAS])
+    stop, counts = threading.Event(), dict.fromkeys(CAMERAS, 0)
 
     def record(camera: str) -> None:
         mine = recorder(database, tmp_path / camera)
@@ -110,6 +111,25 @@ def test_no_frame_is_judged_by_anything_but_the_version_in_force_when_it_was_jud
         is_ng = has_value and row.score > row.threshold_value
         assert row.verdict == (Verdict.NG if is_ng else Verdict.OK if has_value else "pending")
     assert len({row.threshold_value for row in found}) > 2
+    for value in (0.2, 0.4, 0.8):
+        assert asked(database, value) == recounted(found, value)
+
+
+def asked(database: Database, value: float) -> Counter[Move]:
+    question = Question(
+        scope=LINE,
+        limit=Limit(value=value),
+        from_at=NOON - timedelta(days=1),
+        to_at=NOON + timedelta(days=1),
+    )
+    with database.read() as connection:
+        return Counter(what_ifs.ask(connection, question).tally.moves)
+
+
+def recounted(found: list[Any], value: float) -> Counter[Move]:
+    return Counter(
+        (Verdict(row.verdict), Verdict.NG if row.score > value else Verdict.OK) for row in found
+    )
 
 
 def test_threshold_whose_setter_is_slow_judges_what_was_judged_since_it_is_in_force(
