@@ -27,6 +27,7 @@ def test_valkey_that_cannot_start_is_tried_again_and_does_not_end_the_program(
             streams=client,
             supervisor=Supervisor(environment={}, run_dir=tmp_path, log_dir=tmp_path),
             embedded=valkey,
+            url="http://127.0.0.1:8080",
         )
         manifest = next((tmp_path / "valkey").rglob("*.manifest"))
         whole = manifest.read_bytes()
