@@ -29,8 +29,10 @@ WALK: Final = 4_000
 FEW: Final = 5_000
 #: Time whose histograms are looked at in one go.
 SLICE: Final = timedelta(days=7)
+#: How many times as many rows are walked next where nothing tells where what is meant may be.
+FURTHER: Final = 4
 #: How much wider the next band of scores is where there was nothing in one.
-WIDER: Final = 4
+WIDER: Final = 8
 #: Width of a band after which the next score is looked for, if there was nothing in it.
 FAR: Final = 0.05
 #: Scores that a band has at least.
@@ -87,7 +89,7 @@ class Search:
                 return
             if self._sought.is_counted:
                 break
-            budget *= WIDER
+            budget *= FURTHER
         for span in self._slices(end):
             for found in self._of_slice(span, end):
                 self._found += found
