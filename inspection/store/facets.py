@@ -183,9 +183,9 @@ class _Counting:
         return select(of.label("of"), row.verdict, func.count()).group_by(of, row.verdict)
 
     def _hour(self, moment: ColumnElement[datetime]) -> ColumnElement[int]:
-        seconds: ColumnElement[Any] = extract("epoch", moment)
+        seconds = extract("epoch", moment)
         if self._sought.connection.dialect.name == "sqlite":
-            return seconds / literal_column("3600", Integer)
+            return seconds // literal_column("3600", Integer)
         # As literals, or PostgreSQL takes it for another expression than that which is grouped by.
         return cast(func.floor(seconds / literal_column("3600", Numeric)), Integer)
 

@@ -76,8 +76,9 @@ class Reader:
         """
         row, order = tables.inspections.c, self._order(tables.inspections.c)
         conditions = [*self.sought.place(row), *self.sought.time(row), *self._later(row, after)]
-        walk = select(tables.inspections).where(*conditions).order_by(*order).limit(budget)
-        rows = walk.subquery().c
+        names = dict.fromkeys((*_COLUMNS, "review", *self.sought.equal))
+        walk = select(*(row[name] for name in names)).where(*conditions).order_by(*order)
+        rows = walk.limit(budget).subquery().c
         meant = select(*(rows[name] for name in _COLUMNS)).where(*self.sought.others(rows))
         found = self._places(meant.order_by(*self._order(rows)).limit(limit))
         if len(found) == limit:

@@ -31,8 +31,12 @@ FEW: Final = 5_000
 SLICE: Final = timedelta(days=7)
 #: How many times as many rows are walked next where nothing tells where what is meant may be.
 FURTHER: Final = 4
-#: How much wider the next band of scores is where there was nothing in one.
+#: How many times as wide the next band of scores is at most, after one that is narrow …
 WIDER: Final = 8
+#: … and after one that is not: scores may come much closer together within it.
+HARDLY_WIDER: Final = 2
+#: Width up to which a band is narrow.
+NARROW: Final = 0.01
 #: Width of a band after which the next score is looked for, if there was nothing in it.
 FAR: Final = 0.05
 #: Scores that a band has at least.
@@ -212,9 +216,10 @@ class Search:
 
 def _width(width: float, found_count: int, missing_count: int) -> float:
     """Return how wide to read next; rows may come closer and closer together."""
+    most = WIDER if width <= NARROW else HARDLY_WIDER
     if not found_count:
-        return width * WIDER
-    return width * min(WIDER / 2, max(1 / WIDER, missing_count / found_count))
+        return width * most
+    return width * min(most, max(1 / WIDER, missing_count / found_count))
 
 
 def _next(score: float) -> float:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, select
@@ -215,6 +216,7 @@ def _of(
     return conditions
 
 
+@cache
 def _selected() -> Select[*tuple[Any, ...]]:
     row, ledger = tables.inspections.c, tables.ledger.c
     return (
