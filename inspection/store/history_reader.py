@@ -262,8 +262,8 @@ class Reader:
 
     def _places(self, statement: Select[*tuple[Any, ...]]) -> list[Place]:
         places = []
-        for row in self._connection.execute(statement):
-            key = {Sort.CLOSEST: row.distance}.get(self.sort, row.score)
+        for row in self._connection.execute(statement).all():
+            key = row.distance if self.sort is Sort.CLOSEST else row.score
             places.append(Place(key=key, captured_at=row.captured_at, ledger_id=row.ledger_id))
         return places
 

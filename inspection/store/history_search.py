@@ -2,10 +2,10 @@
 
 Every way reads an index in the order asked for, or a piece of one that is known to be small:
 
-* By time: (1) walk a few thousand rows in order and take those that are meant; most pages are
-  full by then. (2) Else what is meant is rare: the histograms know on which days there is any of
-  it. Few rows a week are read by source and score, and sorted. (3) If they are many, they stand
-  close together somewhere, and the histograms know in which hours.
+* By time: (1) walk a few thousand rows in order and take those that are meant, once more if that
+  nearly did; most pages are full by then. (2) Else what is meant is rare: the histograms know on
+  which days there is any of it. Few rows a week are read by source and score, and sorted. (3) If
+  they are many, they stand close together somewhere, and the histograms know in which hours.
 * By score: bands of scores, by source, until the page is full; the more there was in one, the
   narrower is the next.
 * By distance: rings around the thresholds, in the same way.
@@ -91,9 +91,11 @@ class Search:
             self._found += walked
             if end is None or not self._missing_count:
                 return
-            if self._sought.is_counted:
+            if not self._sought.is_counted:
+                budget *= FURTHER
+            elif len(walked) < self._missing_count:
+                # As far again would not do.
                 break
-            budget *= FURTHER
         for span in self._slices(end):
             for found in self._of_slice(span, end):
                 self._found += found

@@ -105,7 +105,7 @@ def rows_at(
         # Says which partitions need not be looked at.
         among(connection, row.captured_at, sorted({place.captured_at for place in places})),
     )
-    rows = {row.ledger_id: row for row in connection.execute(statement)}
+    rows = {row.ledger_id: row for row in connection.execute(statement).all()}
     return [_history_row(rows[place.ledger_id], place.cursor(sort)) for place in places]
 
 
