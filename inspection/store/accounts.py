@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
@@ -158,15 +159,9 @@ def note_recorded(
     if not kinds:
         return
     _add(connection, kinds)
-    account = camera_accounts.c
-    statement = _insert(connection, camera_accounts)
-    given = statement.excluded.last_sequence_number
-    higher = case((given > account.last_sequence_number, given), else_=account.last_sequence_number)
     execute_many(
         connection,
-        statement.on_conflict_do_update(
-            index_elements=["camera_id"], set_={"last_sequence_number": higher}
-        ),
+        _raising(connection.dialect.name),
         [
             {"camera_id": camera_id, "last_sequence_number": number, "removed_up_to": 0}
             for camera_id, number in sorted(last.items())
@@ -302,12 +297,9 @@ def _removals(*of_inspections: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
 
 
 def _add(connection: Connection, kinds: Mapping[tuple[int, Kind], int]) -> None:
-    statement = _insert(connection, ledger_counts)
-    key = ("camera_id", "outcome", "reason", "is_repeated")
-    total = ledger_counts.c.recorded_count + statement.excluded.recorded_count
     execute_many(
         connection,
-        statement.on_conflict_do_update(index_elements=key, set_={"recorded_count": total}),
+        _adding(connection.dialect.name),
         [
             key_of(*of) | {"recorded_count": count, "removed_count": 0}
             for of, count in sorted(kinds.items())
@@ -315,7 +307,25 @@ def _add(connection: Connection, kinds: Mapping[tuple[int, Kind], int]) -> None:
     )
 
 
-def _insert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
-    dialect: Any = sqlite if connection.dialect.name == "sqlite" else postgresql
+@cache
+def _adding(dialect_name: str) -> sqlite.Insert | postgresql.Insert:
+    statement = _insert(dialect_name, ledger_counts)
+    key = ("camera_id", "outcome", "reason", "is_repeated")
+    total = ledger_counts.c.recorded_count + statement.excluded.recorded_count
+    return statement.on_conflict_do_update(index_elements=key, set_={"recorded_count": total})
+
+
+@cache
+def _raising(dialect_name: str) -> sqlite.Insert | postgresql.Insert:
+    account, statement = camera_accounts.c, _insert(dialect_name, camera_accounts)
+    given = statement.excluded.last_sequence_number
+    higher = case((given > account.last_sequence_number, given), else_=account.last_sequence_number)
+    return statement.on_conflict_do_update(
+        index_elements=["camera_id"], set_={"last_sequence_number": higher}
+    )
+
+
+def _insert(dialect_name: str, table: Table) -> sqlite.Insert | postgresql.Insert:
+    dialect: Any = sqlite if dialect_name == "sqlite" else postgresql
     statement: sqlite.Insert | postgresql.Insert = dialect.insert(table)
     return statement

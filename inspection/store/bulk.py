@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy.exc
@@ -54,19 +55,14 @@ def execute_many(
     Args:
         connection: inside a transaction of `Database.write`.
         statement: of one row; it may say what to do about rows that are there, and what to return.
+            Best the same object each time.
         rows: at least one.
     """
     if connection.dialect.name == "sqlite":
         return connection.execute(statement, rows)
-    names = list(rows[0])
-    table: Any = statement.table
-    arrays = (
-        bindparam(f"all_{name}", type_=ARRAY(table.c[name].type, dimensions=1)) for name in names
-    )
-    source = func.unnest(*arrays).table_valued(*names).render_derived()
-    chosen = select(*(source.c[name] for name in names))
+    names = tuple(rows[0])
     values = {f"all_{name}": [row[name] for row in rows] for name in names}
-    return connection.execute(statement.from_select(names, chosen, include_defaults=False), values)
+    return connection.execute(_of_arrays(statement, names), values)
 
 
 def insert_many(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -91,6 +87,18 @@ def insert_many(connection: Connection, table: Table, rows: Sequence[Mapping[str
         raise sqlalchemy.exc.DBAPIError.instance(
             command, None, error, errors.Error, dialect=connection.dialect
         ) from error
+
+
+@lru_cache(maxsize=32)
+def _of_arrays(statement: Insert, names: tuple[str, ...]) -> Insert:
+    # Kept, because to make it takes longer than to run it.
+    table: Any = statement.table
+    arrays = (
+        bindparam(f"all_{name}", type_=ARRAY(table.c[name].type, dimensions=1)) for name in names
+    )
+    source = func.unnest(*arrays).table_valued(*names).render_derived()
+    chosen = select(*(source.c[name] for name in names))
+    return statement.from_select(list(names), chosen, include_defaults=False)
 
 
 @contextmanager

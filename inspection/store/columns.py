@@ -1,17 +1,24 @@
 """What the tables are made of: kinds of column, keys and indexes that both databases take."""
 
+from collections.abc import Collection
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import (
     JSON,
     BigInteger,
     Column,
+    ColumnElement,
+    Connection,
     DateTime,
     Index,
     Integer,
     MetaData,
+    any_,
+    bindparam,
     text,
 )
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
@@ -68,6 +75,20 @@ def ledger_key(*, index: bool = False) -> Column[int]:
     removes what refers to them.
     """
     return Column("ledger_id", Id, primary_key=True, autoincrement=False, index=index or None)
+
+
+def among(
+    connection: Connection, column: ColumnElement[Any], values: Collection[Any]
+) -> ColumnElement[bool]:
+    """Return the condition that `column` has one of some values.
+
+    On PostgreSQL they go as one array, so that the statement is the same however many they are:
+    nobody writes and reads a text with a place for every value.
+    """
+    if connection.dialect.name == "sqlite":
+        return column.in_(values)
+    array = bindparam(None, list(values), type_=ARRAY(column.type, dimensions=1))
+    return column == any_(array)
 
 
 def partial_index(name: str | None, *columns: str, where: str, unique: bool = False) -> Index:

@@ -4,6 +4,7 @@ import math
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -64,14 +65,14 @@ def insert_adding(
     connection: Connection, table: Table, *key: str
 ) -> "sqlite.Insert | postgresql.Insert":
     """Return an INSERT that adds its values to those of the row that has its `key` already."""
-    return _insert_changing(connection, table, key, is_adding=True)
+    return _insert_changing(connection.dialect.name, table, key, is_adding=True)
 
 
 def insert_replacing(
     connection: Connection, table: Table, *key: str
 ) -> "sqlite.Insert | postgresql.Insert":
     """Return an INSERT that takes the place of the row that has its `key` already."""
-    return _insert_changing(connection, table, key, is_adding=False)
+    return _insert_changing(connection.dialect.name, table, key, is_adding=False)
 
 
 def set_foreign_keys(connection: Connection, *, is_on: bool) -> None:
@@ -113,10 +114,11 @@ def set_waits_for_disk(connection: Connection, *, is_on: bool) -> None:
         driver.execute(f"PRAGMA synchronous={'FULL' if is_on else 'NORMAL'}").close()
 
 
+@cache
 def _insert_changing(
-    connection: Connection, table: Table, key: tuple[str, ...], *, is_adding: bool
+    dialect_name: str, table: Table, key: tuple[str, ...], *, is_adding: bool
 ) -> "sqlite.Insert | postgresql.Insert":
-    dialect: Any = sqlite if connection.dialect.name == "sqlite" else postgresql
+    dialect: Any = sqlite if dialect_name == "sqlite" else postgresql
     insert: sqlite.Insert | postgresql.Insert = dialect.insert(table)
     given = {column.name: insert.excluded[column.name] for column in table.c}
     return insert.on_conflict_do_update(

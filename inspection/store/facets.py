@@ -5,15 +5,29 @@ up to `MOST`.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Table, func, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Integer,
+    Numeric,
+    Select,
+    Table,
+    cast,
+    extract,
+    func,
+    literal_column,
+    select,
+    union_all,
+)
 
 from inspection.errors import ConfigurationError
 from inspection.store import tables
+from inspection.store.columns import among
 from inspection.store.histograms import hour_of
 from inspection.store.history_query import HistoryFilter, Sought
 from inspection.store.score_tables import daily_scores, hourly_scores, score_sources
@@ -29,8 +43,9 @@ _COUNTED: Final = frozenset(
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _HOUR: Final = timedelta(hours=1)
 
-#: Row id of a source, hour since 1970, verdict.
-_Cell = tuple[int, int, str]
+#: Hour since 1970, or row id of a source; verdict.
+_Cell = tuple[int, str]
+_Piece = Select[*tuple[Any, ...]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +96,7 @@ def hour_counts(connection: Connection, asked: HistoryFilter) -> HourCounts:
         )
     cells, total = _counted(connection, asked, is_hourly=True)
     hours: dict[int, Counter[str]] = {}
-    for (_, hour, verdict), count in cells.items():
+    for (hour, verdict), count in cells.items():
         hours.setdefault(hour, Counter())[verdict] += count
     return HourCounts(
         total=total,
@@ -100,8 +115,8 @@ def facets(connection: Connection, asked: HistoryFilter) -> Facets:
     """
     cells, total = _counted(connection, asked, is_hourly=False)
     values: dict[str, Counter[str | None]] = {}
-    names = _names(connection, {source for source, _, _ in cells})
-    for (source, _, verdict), count in cells.items():
+    names = _names(connection, {source for source, _ in cells})
+    for (source, verdict), count in cells.items():
         for name, value in {**names[source], "verdict": verdict}.items():
             values.setdefault(name, Counter())[value] += count
     return Facets(
@@ -113,86 +128,104 @@ def facets(connection: Connection, asked: HistoryFilter) -> Facets:
 def _counted(
     connection: Connection, asked: HistoryFilter, *, is_hourly: bool
 ) -> tuple[Counter[_Cell], Count]:
-    sought = Sought(connection, asked)
+    counting = _Counting(Sought(connection, asked), is_hourly=is_hourly)
     if asked.asked.keys() <= _COUNTED:
-        cells = _from_histograms(connection, sought, is_hourly=is_hourly)
-        return cells, Count(count=sum(cells.values()), is_exact=True)
-    cells = _from_rows(connection, sought, [*sought.time(tables.inspections.c)], most=MOST + 1)
-    count = sum(cells.values())
-    return cells, Count(count=min(count, MOST), is_exact=count <= MOST)
+        cells = counting.cells(counting.pieces())
+        return cells, Count(count=cells.total(), is_exact=True)
+    cells = counting.cells([counting.of_first_rows(MOST + 1)])
+    return cells, Count(count=min(cells.total(), MOST), is_exact=cells.total() <= MOST)
 
 
-def _from_histograms(connection: Connection, sought: Sought, *, is_hourly: bool) -> Counter[_Cell]:
-    asked, at = sought.asked, tables.inspections.c.captured_at
-    first = None if asked.from_at is None else -(-(asked.from_at - _EPOCH) // _HOUR)
-    last = None if asked.to_at is None else hour_of(asked.to_at)
-    if first is not None and last is not None and first >= last:
-        return _from_rows(connection, sought, sought.time(tables.inspections.c))
-    cells: Counter[_Cell] = Counter()
-    # What sticks out of the whole hours.
-    if asked.from_at is not None and first is not None:
-        begun = [at >= asked.from_at, at < _EPOCH + first * _HOUR]
-        cells += _from_rows(connection, sought, begun)
-    if asked.to_at is not None and last is not None:
-        begun = [at >= _EPOCH + last * _HOUR, at < asked.to_at]
-        cells += _from_rows(connection, sought, begun)
-    if is_hourly:
-        return cells + _cells(connection, sought, hourly_scores, _between("hour", first, last))
-    # Days where there are whole ones, hours at both ends.
-    first_day = None if first is None else -(-first // 24)
-    last_day = None if last is None else last // 24
-    if first_day is not None and last_day is not None and first_day >= last_day:
-        return cells + _cells(connection, sought, hourly_scores, _between("hour", first, last))
-    days = _between("day", first_day, last_day)
-    cells += _cells(connection, sought, daily_scores, days)
-    if first is not None and first_day is not None:
-        hours = _between("hour", first, first_day * 24)
-        cells += _cells(connection, sought, hourly_scores, hours)
-    if last is not None and last_day is not None:
-        hours = _between("hour", last_day * 24, last)
-        cells += _cells(connection, sought, hourly_scores, hours)
-    return cells
+class _Counting:
+    """Statements that count what is sought, each a piece of the time."""
+
+    def __init__(self, sought: Sought, *, is_hourly: bool) -> None:
+        self._sought = sought
+        self._is_hourly = is_hourly
+
+    def cells(self, pieces: Sequence[_Piece]) -> Counter[_Cell]:
+        """Add pieces up, in one statement."""
+        cells: Counter[_Cell] = Counter()
+        for of, verdict, count in self._sought.connection.execute(union_all(*pieces)):
+            cells[int(of), verdict] += int(count)
+        return cells
+
+    def pieces(self) -> list[_Piece]:
+        """Divide the time into what the histograms know, and what sticks out of whole hours."""
+        asked, at = self._sought.asked, tables.inspections.c.captured_at
+        first = None if asked.from_at is None else -(-(asked.from_at - _EPOCH) // _HOUR)
+        last = None if asked.to_at is None else hour_of(asked.to_at)
+        if first is not None and last is not None and first > last:
+            return [self._of_rows(*self._sought.time(tables.inspections.c))]
+        pieces = self._of_hours(first, last) if self._is_hourly else self._of_days(first, last)
+        if asked.from_at is not None and first is not None:
+            pieces.append(self._of_rows(at >= asked.from_at, at < _EPOCH + first * _HOUR))
+        if asked.to_at is not None and last is not None:
+            pieces.append(self._of_rows(at >= _EPOCH + last * _HOUR, at < asked.to_at))
+        return pieces
+
+    def of_first_rows(self, most: int) -> _Piece:
+        """Count so many rows at most, whichever."""
+        row, conditions = tables.inspections.c, self._sought.time(tables.inspections.c)
+        if not self._sought.is_by_value:
+            # An index begins with these.
+            conditions += [self._among_sources(row), self._among_verdicts(row)]
+        conditions += self._sought.others(row)
+        rows = select(row.source_id, row.captured_at, row.verdict).where(*conditions)
+        return self._grouped(rows.limit(most).subquery().c)
+
+    def _of_rows(self, *when: ColumnElement[bool]) -> _Piece:
+        row = tables.inspections.c
+        return self._grouped(row).where(*when, *self._sought.others(row))
+
+    def _grouped(self, row: Any) -> _Piece:
+        of = self._hour(row.captured_at) if self._is_hourly else row.source_id
+        return select(of.label("of"), row.verdict, func.count()).group_by(of, row.verdict)
+
+    def _hour(self, moment: ColumnElement[datetime]) -> ColumnElement[int]:
+        seconds = extract("epoch", moment)
+        if self._sought.connection.dialect.name == "sqlite":
+            return seconds // literal_column("3600", Integer)
+        # As literals, or PostgreSQL takes it for another expression than that which is grouped by.
+        return cast(func.floor(seconds / literal_column("3600", Numeric)), Integer)
+
+    def _of_days(self, first: int | None, last: int | None) -> list[_Piece]:
+        """Count days where there are whole ones, and hours at both ends."""
+        first_day = None if first is None else -(-first // 24)
+        last_day = None if last is None else last // 24
+        if first_day is not None and last_day is not None and first_day >= last_day:
+            return self._of_hours(first, last)
+        pieces = [self._of_histograms(daily_scores, first_day, last_day)]
+        if first is not None and first_day is not None:
+            pieces += self._of_hours(first, first_day * 24)
+        if last is not None and last_day is not None:
+            pieces += self._of_hours(last_day * 24, last)
+        return pieces
+
+    def _of_hours(self, first: int | None, end: int | None) -> list[_Piece]:
+        is_empty = first is not None and first == end
+        return [] if is_empty else [self._of_histograms(hourly_scores, first, end)]
+
+    def _of_histograms(self, table: Table, first: int | None, end: int | None) -> _Piece:
+        row: Any = table.c
+        period = row["hour" if table is hourly_scores else "day"]
+        of = period if self._is_hourly else row.source_id
+        when = [] if first is None else [period >= first]
+        when = when if end is None else [*when, period < end]
+        return (
+            select(of.label("of"), row.verdict, func.sum(row.row_count))
+            .where(self._among_sources(row), self._among_verdicts(row), *when)
+            .group_by(of, row.verdict)
+        )
+
+    def _among_sources(self, row: Any) -> ColumnElement[bool]:
+        return among(self._sought.connection, row.source_id, self._sought.sources)
+
+    def _among_verdicts(self, row: Any) -> ColumnElement[bool]:
+        return among(self._sought.connection, row.verdict, self._sought.verdicts)
 
 
-def _between(period: str, first: int | None, end: int | None) -> list[ColumnElement[bool]]:
-    column = (hourly_scores if period == "hour" else daily_scores).c[period]
-    conditions = [] if first is None else [column >= first]
-    return conditions if end is None else [*conditions, column < end]
-
-
-def _cells(
-    connection: Connection, sought: Sought, table: Table, when: Iterable[ColumnElement[bool]]
-) -> Counter[_Cell]:
-    period: ColumnElement[int] = table.c["hour" if table is hourly_scores else "day"]
-    by = (table.c.source_id, period, table.c.verdict)
-    statement = (
-        select(*by, func.sum(table.c.row_count))
-        .where(table.c.source_id.in_(sought.sources), table.c.verdict.in_(sought.verdicts), *when)
-        .group_by(*by)
-    )
-    return Counter({(row[0], row[1], row[2]): int(row[3]) for row in connection.execute(statement)})
-
-
-def _from_rows(
-    connection: Connection,
-    sought: Sought,
-    when: Iterable[ColumnElement[bool]],
-    *,
-    most: int | None = None,
-) -> Counter[_Cell]:
-    row = tables.inspections.c
-    statement = select(row.source_id, row.captured_at, row.verdict).where(
-        *when, *sought.others(row)
-    )
-    if most is not None and not sought.is_by_value:
-        # An index begins with these.
-        of_source = (row.source_id.in_(sought.sources), row.verdict.in_(sought.verdicts))
-        statement = statement.where(*of_source)
-    rows = connection.execute(statement if most is None else statement.limit(most))
-    return Counter((row.source_id, hour_of(row.captured_at), row.verdict) for row in rows)
-
-
-def _names(connection: Connection, sources: set[int]) -> dict[int, dict[str, Any]]:
+def _names(connection: Connection, sources: Collection[int]) -> dict[int, dict[str, Any]]:
     source = score_sources.c
     statement = (
         select(
@@ -206,7 +239,7 @@ def _names(connection: Connection, sources: set[int]) -> dict[int, dict[str, Any
         .join(tables.lines, tables.lines.c.id == source.line_id)
         .join(tables.stations, tables.stations.c.id == source.station_id)
         .join(tables.cameras, tables.cameras.c.id == source.camera_id)
-        .where(source.id.in_(sources))
+        .where(among(connection, source.id, sources))
     )
     rows = connection.execute(statement).mappings()
     return {row["id"]: {name: row[name] for name in row if name != "id"} for row in rows}

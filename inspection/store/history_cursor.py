@@ -11,6 +11,7 @@ from typing import Any, Final, Self
 from inspection.errors import CursorError
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_ENCODE: Final = json.JSONEncoder(separators=(",", ":")).encode
 _REFUSAL: Final = "this is no cursor of this order; take the one that came with the last page"
 #: Cursors are much shorter.
 _LONGEST: Final = 200
@@ -46,7 +47,7 @@ class Place:
         """Return this place as text: given back, the rows after it follow."""
         captured_at_us = (self.captured_at - _EPOCH) // timedelta(microseconds=1)
         key = None if sort.is_by_time else self.key
-        text = json.dumps([sort.value, key, captured_at_us, self.ledger_id], separators=(",", ":"))
+        text = _ENCODE([sort.value, key, captured_at_us, self.ledger_id])
         return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
     @classmethod

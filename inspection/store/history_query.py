@@ -12,6 +12,7 @@ from sqlalchemy.sql.base import ReadOnlyColumnCollection
 from inspection.domain.inspection import Verdict
 from inspection.store import tables
 from inspection.store.cameras import camera_id
+from inspection.store.columns import among
 from inspection.store.histograms import hour_of
 from inspection.store.history_cursor import Sort
 from inspection.store.lines import line_id
@@ -155,7 +156,7 @@ class Sought:
     def _conditions(self, names: Iterable[str], columns: Columns) -> list[ColumnElement[bool]]:
         found = [(columns[name], self.equal[name]) for name in names if name in self.equal]
         return [
-            column.in_(value) if isinstance(value, list) else column == value
+            among(self.connection, column, value) if isinstance(value, list) else column == value
             for column, value in found
         ]
 

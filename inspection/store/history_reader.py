@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Select, Table, func, select, t
 
 from inspection.domain.histogram import HIGHEST, LOWEST, bin_of
 from inspection.store import tables
+from inspection.store.columns import among
 from inspection.store.histograms import hour_of
 from inspection.store.history_cursor import Place, Sort
 from inspection.store.history_query import Sought
@@ -30,6 +31,8 @@ class Span:
 
     from_at: datetime
     to_at: datetime
+    #: About how many rows there are in it, if it is known.
+    row_count: int | None = None
 
     def of_hours(self, first: int, last: int) -> "Span":
         """Return what of it lies in hours, both included; they are counted since 1970."""
@@ -73,8 +76,9 @@ class Reader:
         """
         row, order = tables.inspections.c, self._order(tables.inspections.c)
         conditions = [*self.sought.place(row), *self.sought.time(row), *self._later(row, after)]
-        walk = select(tables.inspections).where(*conditions).order_by(*order).limit(budget)
-        rows = walk.subquery().c
+        names = dict.fromkeys((*_COLUMNS, "review", *self.sought.equal))
+        walk = select(*(row[name] for name in names)).where(*conditions).order_by(*order)
+        rows = walk.limit(budget).subquery().c
         meant = select(*(rows[name] for name in _COLUMNS)).where(*self.sought.others(rows))
         found = self._places(meant.order_by(*self._order(rows)).limit(limit))
         if len(found) == limit:
@@ -96,8 +100,8 @@ class Reader:
         if not sources or not ranges:
             return []
         of_source = select(*(row[name] for name in _COLUMNS)).where(
-            row.source_id.in_(sources),
-            row.verdict.in_(self.sought.verdicts),
+            among(self._connection, row.source_id, sources),
+            among(self._connection, row.verdict, self.sought.verdicts),
             row.captured_at >= span.from_at,
             row.captured_at < span.to_at,
             *self.sought.others(row, is_of_sources=True),
@@ -112,32 +116,34 @@ class Reader:
         return self._places(select(few).order_by(*self._order(few.c)).limit(limit))
 
     def span(self) -> Span | None:
-        """Return the time in which there may be rows; None: there are none."""
-        at, asked = tables.inspections.c.captured_at, self.sought.asked
-        ends = []
-        for order in (at.asc(), at.desc()):
-            newest = select(at).where(*self.sought.time(tables.inspections.c))
-            ends.append(self._connection.scalar(newest.order_by(order).limit(1)))
-        if ends[0] is None or ends[1] is None:
+        """Return the time in which there are rows; None: there are none."""
+        ends = self._ends(self.sought.time(tables.inspections.c))
+        if not ends:
             return None
-        last_at = ends[1] + timedelta(microseconds=1)
+        first, last = ends
         return Span(
-            from_at=max(ends[0], asked.from_at or ends[0]),
-            to_at=min(last_at, asked.to_at or last_at),
+            from_at=first.captured_at,
+            to_at=last.captured_at + timedelta(microseconds=1),
+            row_count=_distance(first, last),
         )
 
     def row_count(self, span: Span) -> int:
-        """Return about how many rows there are in a time: their ids rise as they are recorded."""
-        row, ends = tables.inspections.c, []
-        for orders in (
-            (row.captured_at, row.ledger_id),
-            (row.captured_at.desc(), row.ledger_id.desc()),
-        ):
-            within = (row.captured_at >= span.from_at, row.captured_at < span.to_at)
-            end = select(row.ledger_id).where(*within).order_by(*orders).limit(1)
-            ends.append(self._connection.scalar(end))
-        first, last = ends
-        return 0 if first is None or last is None else abs(last - first) + 1
+        """Return about how many rows there are in a time."""
+        if span.row_count is not None:
+            return span.row_count
+        at = tables.inspections.c.captured_at
+        ends = self._ends([at >= span.from_at, at < span.to_at])
+        return _distance(*ends) if ends else 0
+
+    def _ends(self, within: Sequence[ColumnElement[bool]]) -> Sequence[Any]:
+        """Return the first and the last row of a time; none when it has none."""
+        row = tables.inspections.c
+        columns = (row.captured_at, row.ledger_id)
+        ends = [
+            select(*columns).where(*within).order_by(*order).limit(1).subquery()
+            for order in (columns, [column.desc() for column in columns])
+        ]
+        return self._connection.execute(union_all(*(select(end) for end in ends))).all()
 
     def day_counts(self, span: Span) -> dict[int, int]:
         """Count what may be meant, at most, by day; days without any are left out."""
@@ -181,16 +187,20 @@ class Reader:
             for verdict in self.sought.verdicts
         ]
         statement = select(*(extreme(first) for first in firsts))
-        found = self._connection.execute(statement.where(source.id.in_(self.sought.sources))).one()
+        found = self._connection.execute(
+            statement.where(among(self._connection, source.id, self.sought.sources))
+        ).one()
         scores = [score for score in found if score is not None]
         return None if not scores else (min if self.is_rising else max)(scores)
 
     def threshold_values(self) -> list[float]:
-        """Return all thresholds that there ever were at the lines that are meant."""
-        value, line = tables.thresholds.c.value, self.sought.equal.get("line_id")
-        statement = select(value).distinct().where(value.is_not(None))
-        if line is not None:
-            statement = statement.where(tables.thresholds.c.line_id == line)
+        """Return the thresholds that decided about rows that may be meant."""
+        threshold, source = tables.thresholds.c, score_sources.c
+        deciding = select(source.threshold_id).where(
+            among(self._connection, source.id, self.sought.sources)
+        )
+        statement = select(threshold.value).distinct()
+        statement = statement.where(threshold.id.in_(deciding), threshold.value.is_not(None))
         return list(self._connection.scalars(statement))
 
     @property
@@ -214,9 +224,9 @@ class Reader:
         low, high = self.sought.asked.score_min, self.sought.asked.score_max
         return [
             # Listed, so that the index goes from one to the next and reads the bins that are meant.
-            table.c.source_id.in_(self.sought.sources),
-            table.c["hour" if is_hourly else "day"].in_(list(periods)),
-            table.c.verdict.in_(self.sought.verdicts),
+            among(self._connection, table.c.source_id, self.sought.sources),
+            among(self._connection, table.c["hour" if is_hourly else "day"], periods),
+            among(self._connection, table.c.verdict, self.sought.verdicts),
             table.c.bin >= (LOWEST if low is None else bin_of(low)),
             table.c.bin <= (HIGHEST if high is None else bin_of(high)),
         ]
@@ -252,10 +262,15 @@ class Reader:
 
     def _places(self, statement: Select[*tuple[Any, ...]]) -> list[Place]:
         places = []
-        for row in self._connection.execute(statement):
-            key = {Sort.CLOSEST: row.distance}.get(self.sort, row.score)
+        for row in self._connection.execute(statement).all():
+            key = row.distance if self.sort is Sort.CLOSEST else row.score
             places.append(Place(key=key, captured_at=row.captured_at, ledger_id=row.ledger_id))
         return places
+
+
+def _distance(first: Any, last: Any) -> int:
+    # Ids rise as rows are recorded.
+    return abs(int(last.ledger_id) - int(first.ledger_id)) + 1
 
 
 def _within(score: ColumnElement[float], one: Range) -> list[ColumnElement[bool]]:

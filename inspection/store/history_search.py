@@ -2,10 +2,10 @@
 
 Every way reads an index in the order asked for, or a piece of one that is known to be small:
 
-* By time: (1) walk a few thousand rows in order and take those that are meant; most pages are
-  full by then. (2) Else what is meant is rare: the histograms know on which days there is any of
-  it. Few rows a week are read by source and score, and sorted. (3) If they are many, they stand
-  close together somewhere, and the histograms know in which hours.
+* By time: (1) walk a few thousand rows in order and take those that are meant, once more if that
+  nearly did; most pages are full by then. (2) Else what is meant is rare: the histograms know on
+  which days there is any of it. Few rows a week are read by source and score, and sorted. (3) If
+  they are many, they stand close together somewhere, and the histograms know in which hours.
 * By score: bands of scores, by source, until the page is full; the more there was in one, the
   narrower is the next.
 * By distance: rings around the thresholds, in the same way.
@@ -29,8 +29,14 @@ WALK: Final = 4_000
 FEW: Final = 5_000
 #: Time whose histograms are looked at in one go.
 SLICE: Final = timedelta(days=7)
-#: How much wider the next band of scores is where there was nothing in one.
-WIDER: Final = 4
+#: How many times as many rows are walked next where nothing tells where what is meant may be.
+FURTHER: Final = 4
+#: How many times as wide the next band of scores is at most, after one that is narrow …
+WIDER: Final = 8
+#: … and after one that is not: scores may come much closer together within it.
+HARDLY_WIDER: Final = 2
+#: Width up to which a band is narrow.
+NARROW: Final = 0.01
 #: Width of a band after which the next score is looked for, if there was nothing in it.
 FAR: Final = 0.05
 #: Scores that a band has at least.
@@ -85,9 +91,11 @@ class Search:
             self._found += walked
             if end is None or not self._missing_count:
                 return
-            if self._sought.is_counted:
+            if not self._sought.is_counted:
+                budget *= FURTHER
+            elif len(walked) < self._missing_count:
+                # As far again would not do.
                 break
-            budget *= WIDER
         for span in self._slices(end):
             for found in self._of_slice(span, end):
                 self._found += found
@@ -210,9 +218,10 @@ class Search:
 
 def _width(width: float, found_count: int, missing_count: int) -> float:
     """Return how wide to read next; rows may come closer and closer together."""
+    most = WIDER if width <= NARROW else HARDLY_WIDER
     if not found_count:
-        return width * WIDER
-    return width * min(WIDER / 2, max(1 / WIDER, missing_count / found_count))
+        return width * most
+    return width * min(most, max(1 / WIDER, missing_count / found_count))
 
 
 def _next(score: float) -> float:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, select
@@ -14,6 +15,7 @@ from inspection.domain.inspection import Verdict
 from inspection.domain.ledger import Picture
 from inspection.errors import NotFoundError
 from inspection.store import tables
+from inspection.store.columns import among
 from inspection.store.engine import expect_short_answers
 from inspection.store.history_cursor import Place, Sort
 from inspection.store.history_query import HistoryQuery, Sought
@@ -99,11 +101,11 @@ def rows_at(
         return []
     row = tables.inspections.c
     statement = _selected().where(
-        row.ledger_id.in_([place.ledger_id for place in places]),
+        among(connection, row.ledger_id, [place.ledger_id for place in places]),
         # Says which partitions need not be looked at.
-        row.captured_at.in_(sorted({place.captured_at for place in places})),
+        among(connection, row.captured_at, sorted({place.captured_at for place in places})),
     )
-    rows = {row.ledger_id: row for row in connection.execute(statement)}
+    rows = {row.ledger_id: row for row in connection.execute(statement).all()}
     return [_history_row(rows[place.ledger_id], place.cursor(sort)) for place in places]
 
 
@@ -214,6 +216,7 @@ def _of(
     return conditions
 
 
+@cache
 def _selected() -> Select[*tuple[Any, ...]]:
     row, ledger = tables.inspections.c, tables.ledger.c
     return (

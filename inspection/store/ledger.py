@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, func, insert, select
 
@@ -31,10 +31,10 @@ from inspection.store import (
 from inspection.store.alert_tables import alert_outbox
 from inspection.store.bulk import execute_many, insert_many
 from inspection.store.cameras import camera_id, unknown_camera
-from inspection.store.engine import insert_new
 from inspection.store.histograms import Scored, ScoreSource
 from inspection.store.presence import Fresh, Key
 
+_LEAVE_WORD: Final = insert(alert_outbox)
 #: Row ids of a camera, its station and its line.
 Place = tuple[int, int, int]
 
@@ -175,21 +175,35 @@ def _insert_ledger(
 ) -> dict[int, Entry]:
     if not fresh:
         return {}
-    ledger = tables.ledger.c
-    statement = insert_new(
-        connection, tables.ledger, "camera_id", "captured_at", "sequence_number"
-    ).returning(ledger.id, ledger.camera_id, ledger.sequence_number, ledger.captured_at)
     partitions.ensure(connection, [one.entry.identity.captured_at for one in fresh.values()])
     values = [
         ledger_values(one.entry, places[one.entry.identity.camera], at)
         | {"is_repeated": one.is_repeated}
         for one in fresh.values()
     ]
-    rows = execute_many(connection, statement, values)
+    if connection.dialect.name == "postgresql":
+        # Nobody else can have added them: their cameras are locked.
+        ids = _new_ids(connection, len(fresh))
+        insert_many(
+            connection,
+            tables.ledger,
+            [row | {"id": id_} for id_, row in zip(ids, values, strict=True)],
+        )
+        return {id_: one.entry for id_, one in zip(ids, fresh.values(), strict=True)}
+    ledger = tables.ledger.c
+    statement = insert(tables.ledger).returning(
+        ledger.id, ledger.camera_id, ledger.sequence_number, ledger.captured_at
+    )
     return {
         row.id: fresh[row.camera_id, row.sequence_number, milliseconds(row.captured_at)].entry
-        for row in rows
+        for row in connection.execute(statement, values)
     }
+
+
+def _new_ids(connection: Connection, count: int) -> Sequence[int]:
+    sequence = func.pg_get_serial_sequence(tables.ledger.name, tables.ledger.c.id.name)
+    numbers = func.generate_series(1, count).table_valued("number")
+    return connection.scalars(select(func.nextval(sequence)).select_from(numbers)).all()
 
 
 def _count(connection: Connection, fresh: dict[Key, Fresh]) -> None:
@@ -322,7 +336,7 @@ def insert_outbox(
         if (kind := _alert_kind(entry)) is not None
     ]
     if rows:
-        execute_many(connection, insert(alert_outbox), rows)
+        execute_many(connection, _LEAVE_WORD, rows)
 
 
 def _alert_kind(entry: Entry) -> AlertKind | None:
