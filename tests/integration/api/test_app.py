@@ -1,10 +1,14 @@
 """The interface as a whole."""
 
+import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
+import httpx
 import pytest
+from fastapi import FastAPI
 
-from inspection.api.body_limit import TEXT_LIMIT_BYTES
+from inspection.api.body_limit import STRANGER_LIMIT_BYTES, TEXT_LIMIT_BYTES
 from inspection.domain.access import Role
 from inspection.errors import UnavailableError
 from tests.integration.api.conftest import Client
@@ -90,6 +94,35 @@ def test_body_that_is_too_large_is_refused(client: Client, has_length: bool) -> 
 
     assert answer.status_code == 413
     assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_large_body_is_read_of_nobody_who_is_not_known(client: Client) -> None:
+    body = {"user": "anna", "password": "a" * STRANGER_LIMIT_BYTES}
+
+    strange = client(None).post("/api/v1/session", json=body)
+    known = client(Role.VIEWER).post("/api/v1/session", json=body)
+
+    assert (strange.status_code, known.status_code) == (401, 422)
+    assert strange.headers["www-authenticate"] == "Bearer"
+
+
+def test_body_that_does_not_come_is_not_waited_for(
+    app: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("inspection.api.body_limit.BODY_S", 0.05)
+
+    async def answer() -> httpx.Response:
+        async def body() -> AsyncIterator[bytes]:
+            yield b'{"user":'
+            await asyncio.sleep(60)
+
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://server") as asking:
+            return await asking.post(
+                "/api/v1/session", content=body(), headers={"Content-Type": "application/json"}
+            )
+
+    assert asyncio.run(answer()).status_code == 408
 
 
 @pytest.mark.parametrize("media_type", ["text/plain", "image/png", "application/xml", ""])
