@@ -188,6 +188,7 @@ def test_heatmap_is_drawn_at_the_size_asked_for_and_need_not_be_sent_twice(
     assert sizes == [(WIDTH_PX, HEIGHT_PX), (20, 12)]
     assert whole.headers["content-type"] == "image/png"
     assert (again.status_code, again.content) == (304, b"")
+    assert again.headers["Cache-Control"] == whole.headers["Cache-Control"]
 
 
 def test_map_and_picture_are_given_as_they_are(
