@@ -1,6 +1,7 @@
 """The interface as a whole."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -188,6 +189,16 @@ def test_docs_load_nothing_from_elsewhere(client: Client) -> None:
     for asset in ("assets/swagger-ui.css", "assets/swagger-ui-bundle.js", "start.js"):
         assert f"docs/{asset}" in page.text
         assert reader.get(f"/docs/{asset}").status_code == 200
+
+
+def test_docs_show_the_document_in_a_version_that_what_shows_it_knows(client: Client) -> None:
+    reader = client(None)
+
+    shown = re.search(r'openapi: "(3\.\d)\.\d"', reader.get("/docs/start.js").text)
+
+    # Of any other it says `Unable to render this definition`, and shows nothing.
+    assert shown is not None
+    assert f"openapi: {shown[1]}.n" in reader.get("/docs/assets/swagger-ui-bundle.js").text
 
 
 def test_every_operation_is_described_completely(client: Client) -> None:
