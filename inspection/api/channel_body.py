@@ -70,9 +70,13 @@ def changed(before: Channel, body: ChannelChangeBody) -> Channel:
     Raises:
         ConfigurationError: as for `made`.
     """
-    now = _channel(before.name, before.kind, _keys_of(before) | _given(body, before.kind))
+    given = _given(body, before.kind)
+    now = _channel(before.name, before.kind, _keys_of(before) | given)
     if before.broker is None or now.broker is None:
         return now
+    if before.secret is not None and "password" not in given and _is_elsewhere(before, now):
+        # Whoever may name a host would have the password sent to their own.
+        raise ConfigurationError("password: give it again, or null: host or tls is another one")
     # A file of authorities is named in the configuration file alone.
     return replace(now, broker=replace(now.broker, ca_file=before.broker.ca_file))
 
@@ -110,6 +114,13 @@ def _channel(name: str, kind: ChannelKind, keys: Mapping[str, Any]) -> Channel:
         lines=None if lines is None else tuple(lines),
         events=None if events is None else tuple(Event(event) for event in events),
     )
+
+
+def _is_elsewhere(before: Channel, now: Channel) -> bool:
+    then, there = before.broker, now.broker
+    if then is None or there is None:
+        return False
+    return then.host != there.host or (then.has_tls and not there.has_tls)
 
 
 def _broker(keys: Mapping[str, Any]) -> Broker:

@@ -131,7 +131,7 @@ def change_channel(
     """Change what is named; what is not named stays, secrets too."""
     trial = _trial(given)
     with given.database.write() as connection:
-        before = channels.get_channel(connection, channel)
+        before = channels.lock_channel(connection, channel)
         etag.check(if_match, _view(before))
         now = changed(before, body)
         trial.check(now)
@@ -153,7 +153,7 @@ def delete_channel(
 ) -> None:
     """Remove a channel, and the record of what was told through it."""
     with given.database.write() as connection:
-        etag.check(if_match, _view(channels.get_channel(connection, channel)))
+        etag.check(if_match, _view(channels.lock_channel(connection, channel)))
         channels.remove_channel(connection, channel, at=given.clock(), by=caller.name)
 
 

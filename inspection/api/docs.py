@@ -29,10 +29,35 @@ _PAGE: Final = """<!doctype html>
 </html>
 """
 
-# Signing in needs no typing of keys: a session's cookie is sent along by itself.
-_START: Final = """window.ui = SwaggerUIBundle({
-  url: "api/v1/openapi.json", dom_id: "#swagger-ui", deepLinking: true,
-  persistAuthorization: false, validatorUrl: null
+# This Swagger UI refuses OpenAPI 3.1, so what is said there is written as 3.0 says it. Signing in
+# needs no typing of keys: a session's cookie is sent along by itself, and changes get its token.
+_START: Final = """const older = (part) => {
+  if (Array.isArray(part)) return part.map(older);
+  if (part === null || typeof part !== "object") return part;
+  const now = Object.fromEntries(Object.entries(part).map(([key, value]) => [key, older(value)]));
+  if (Array.isArray(now.examples)) {
+    now.example = now.examples[0];
+    delete now.examples;
+  }
+  const kinds = Array.isArray(now.anyOf) ? now.anyOf.filter((kind) => kind.type !== "null") : [];
+  if (kinds.length === 1 && now.anyOf.length === 2) {
+    delete now.anyOf;
+    return { ...kinds[0], ...now, nullable: true };
+  }
+  return now;
+};
+const signed = async (request) => {
+  if (["GET", "HEAD"].includes((request.method || "GET").toUpperCase())) return request;
+  const answer = await fetch("api/v1/session");
+  const token = answer.ok ? (await answer.json()).csrf_token : null;
+  if (token) request.headers["X-CSRF-Token"] = token;
+  return request;
+};
+fetch("api/v1/openapi.json").then((answer) => answer.json()).then((told) => {
+  window.ui = SwaggerUIBundle({
+    spec: { ...older(told), openapi: "3.0.3" }, dom_id: "#swagger-ui", deepLinking: true,
+    persistAuthorization: false, validatorUrl: null, requestInterceptor: signed
+  });
 });
 """
 

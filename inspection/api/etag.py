@@ -7,7 +7,7 @@ whatever is there. What only adds (POST) needs none.
 
 import hashlib
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from fastapi import Header, Response
 from fastapi.exceptions import HTTPException
@@ -32,6 +32,10 @@ PRECONDITIONS: dict[int | str, dict[str, Any]] = {
     412: {"description": "somebody else changed it since it was read"},
     428: {"description": "`If-Match` is missing"},
 }
+
+
+#: What an answer 304 says as the answer 200 would have.
+_KEPT: Final = frozenset({b"etag", b"cache-control", b"vary"})
 
 
 def etag_of(view: BaseModel) -> str:
@@ -65,6 +69,12 @@ def tags_in(header: str) -> list[str]:
     return [part.strip() for part in header.split(",")]
 
 
+def _is_named(tag: str | None, known: str) -> bool:
+    # Compared weakly (RFC 9110, 13.1.2): a proxy that packs an answer makes its tag a weak one.
+    named = [each.removeprefix("W/") for each in tags_in(known)]
+    return tag is not None and (tag in named or named == ["*"])
+
+
 class NotModified:
     """Answers a GET that names the tag of what is there with 304 and nothing more."""
 
@@ -83,9 +93,9 @@ class NotModified:
             nonlocal is_known
             if message["type"] == "http.response.start":
                 tag = MutableHeaders(scope=message).get("ETag")
-                is_known = message["status"] == HTTPStatus.OK and tag in tags_in(known)
+                is_known = message["status"] == HTTPStatus.OK and _is_named(tag, known)
                 if is_known:
-                    headers = [(k, v) for k, v in message["headers"] if k.lower() == b"etag"]
+                    headers = [(k, v) for k, v in message["headers"] if k.lower() in _KEPT]
                     message = {
                         **message,
                         "status": int(HTTPStatus.NOT_MODIFIED),

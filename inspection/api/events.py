@@ -74,10 +74,12 @@ async def listen(
     await run_in_threadpool(_check_place, given, line, camera)
     room = given.news
     since = None if last_event_id is None else Position.read(last_event_id, _EPOCH)
-    begin = await run_in_threadpool(_beginning, room, since)
+    position = await run_in_threadpool(room.now)
+    if room.is_full:
+        raise UnavailableError("as many listen as this process can tell")
     wants = _wish(line, camera, kind)
     listener = Listener(loop=asyncio.get_running_loop(), wants=wants)
-    return EventStream(_events(request, room, listener, begin))
+    return EventStream(_events(request, room, listener, position, since))
 
 
 def _check_place(given: Given, line: str | None, camera: str | None) -> None:
@@ -88,11 +90,12 @@ def _check_place(given: Given, line: str | None, camera: str | None) -> None:
             lines.get_camera(connection, camera)
 
 
-def _beginning(room: Newsroom, since: Position | None) -> tuple[Position, list[News], bool]:
-    """Return where to begin, what to tell at once, and whether there is a gap before that."""
-    position = room.now()
-    missed = [] if since is None else room.missed(since)
-    return position, missed or [], missed is None
+def _missed(room: Newsroom, since: Position) -> list[News] | None:
+    """Return what is to be told at once; None: there is a gap."""
+    try:
+        return room.missed(since)
+    except UnavailableError:
+        return None
 
 
 def _wish(line: str | None, camera: str | None, kinds: list[Kind]) -> Callable[[News], bool]:
@@ -110,21 +113,23 @@ async def _events(
     request: Request,
     room: Newsroom,
     listener: Listener,
-    begin: tuple[Position, list[News], bool],
+    position: Position,
+    since: Position | None,
 ) -> AsyncIterator[str]:
-    position, missed, has_gap = begin
     if not room.listen(listener, position):
         yield _written("over", {"why": "the server stops"}, None)
         return
     try:
         yield f"retry: {RETRY_MS}\n\n"
-        if has_gap:
+        # Asked while it listens already, so that nothing falls in between.
+        missed = await run_in_threadpool(_missed, room, since or position)
+        if missed is None:
             yield _written("gap", {"why": "more happened than is told late"}, position)
-        for one in filter(listener.wants, missed):
+        for one in filter(listener.wants, missed or ()):
             yield _told(one)
         # Whoever breaks off before anything has happened comes back to here.
         yield f"id: {position}\n\n"
-        told = {one.key for one in missed}
+        told = {one.key for one in missed or ()}
         async for text in _lasting(request, listener, told):
             yield text
     finally:

@@ -15,6 +15,7 @@ from inspection.api.news import Newsroom
 from inspection.api.openid import OpenId
 from inspection.api.throttle import Throttle
 from inspection.api.trial import Trial
+from inspection.api.turns import Turns
 from inspection.api.waiting import Waiting
 from inspection.errors import UnavailableError
 from inspection.model.picture import PIXELS_LIMIT_COUNT
@@ -70,6 +71,8 @@ class Installation:
     waiting: Waiting = field(default_factory=Waiting)
     #: Held while a picture comes in, which is kept in memory.
     uploads: Semaphore = field(default_factory=lambda: Semaphore(UPLOADS))
+    #: Heatmaps are drawn in turn: one of 4096 px takes 560 MB.
+    drawings: Turns = field(default_factory=lambda: Turns(at_once=2, waiting=14))
 
     def __post_init__(self) -> None:
         """Make what all requests share."""

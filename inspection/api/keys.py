@@ -91,7 +91,11 @@ def list_keys(
     responses=declared(404, 409),
 )
 def add_key(body: KeyBody, caller: Administrator, given: Given) -> NewKeyView:
-    """Make a key. What opens is in this answer and nowhere else."""
+    """Make a key. What opens is in this answer and nowhere else.
+
+    Nobody gives a key more than they may themselves.
+    """
+    caller.check_grant(frozenset(body.scopes))
     wish = KeyWish(
         name=body.name,
         kind=body.kind,
@@ -127,6 +131,7 @@ def revoke_key(key: NamedKey, caller: Administrator, given: Given) -> KeyView:
 )
 def link_kiosk(key: NamedKey, request: Request, caller: Administrator, given: Given) -> LinkView:
     """Make a link that signs a wall screen in once, so that its key is in no address and no log."""
+    caller.check_grant(frozenset({Permission.READ}))
     at = given.clock()
     with given.database.write() as connection:
         token = links.link_to_kiosk(connection, key, at=at, by=caller.name)

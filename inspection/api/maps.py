@@ -47,9 +47,9 @@ def get_heatmap(
 ) -> Response:
     """Draw the anomaly map over the frame, or over grey where the frame's picture is not there."""
     row = _row(given, inspection_id)
-    png = drawing.drawn(
-        row, drawing.map_of(given.database, row), given.pictures, opacity=opacity, size_px=size
-    )
+    anomaly_map = drawing.map_of(given.database, row)
+    with given.drawings.turn():
+        png = drawing.drawn(row, anomaly_map, given.pictures, opacity=opacity, size_px=size)
     return _tagged(png, "image/png")
 
 

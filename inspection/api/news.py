@@ -17,6 +17,8 @@ from inspection.telemetry import logger
 LOOK_S: Final = 1.0
 #: What a listener has not taken yet; one who lets more pile up is cut off.
 QUEUE_LENGTH: Final = 2_000
+#: Streams that are open at most; further ones are told to come again.
+LISTENERS: Final = 256
 #: Happenings that are told late; more are a gap.
 CATCH_UP: Final = 1_000
 #: Happenings that are known to have been told.
@@ -63,6 +65,11 @@ class Newsroom:
         #: How far everybody has been told; None: nobody listens, and nobody is owed anything.
         self._position: Position | None = None
         self._told: OrderedDict[tuple[str, int, str], None] = OrderedDict()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether nobody else can listen."""
+        return len(self._listeners) >= LISTENERS
 
     def listen(self, listener: Listener, position: Position) -> bool:
         """Tell `listener` what happens after `position`; False: the process is ending."""

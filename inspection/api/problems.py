@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import HTTPException as FastAPIException
 from fastapi.exceptions import RequestValidationError
 from pydantic import Field
 from starlette.exceptions import HTTPException
@@ -97,7 +98,8 @@ def add_handlers(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _http)
 
 
-def _ours(request: Request, error: Exception) -> Response:
+def exception_of(error: Exception) -> FastAPIException:
+    """Return what answers one of our errors; raises it again if no answer is meant for it."""
     kinds = (status for kind, status in _STATUS.items() if isinstance(error, kind))
     status = next(kinds, None)
     if status is None and getattr(error, "is_transient", False):
@@ -106,13 +108,19 @@ def _ours(request: Request, error: Exception) -> Response:
         raise error
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         # The message names servers, which are nothing to whoever has not signed in.
-        logger().warning("request_unavailable", path=request.url.path, why=str(error))
         headers = {"Retry-After": str(RETRY_AFTER_S)}
-        return answer(status, "a server that this needs does not answer", headers=headers)
+        return FastAPIException(status, "a server that this needs does not answer", headers)
     headers = {"WWW-Authenticate": "Bearer"} if status == HTTPStatus.UNAUTHORIZED else {}
     if isinstance(error, RateLimitedError):
         headers = {"Retry-After": str(math.ceil(error.retry_after_s))}
-    return answer(status, str(error), headers=headers)
+    return FastAPIException(status, str(error), headers)
+
+
+def _ours(request: Request, error: Exception) -> Response:
+    found = exception_of(error)
+    if found.status_code == HTTPStatus.SERVICE_UNAVAILABLE:
+        logger().warning("request_unavailable", path=request.url.path, why=str(error))
+    return _http(request, found)
 
 
 def _invalid(_request: Request, error: Exception) -> Response:

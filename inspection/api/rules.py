@@ -134,7 +134,7 @@ def put_rule(  # noqa: PLR0913 - parts of one request
     change = RuleChange(at=given.clock(), by=caller.name, reason=body.reason or "")
     with given.database.write() as connection:
         line_id = lines.line_id(connection, line)
-        known = {one.name: one for one in lines.get_line(connection, line).rules}
+        known = {one.name: one for one in lines.lock_line(connection, line).rules}
         if rule in known:
             etag.check(if_match, _view(known[rule]))
         elif if_match is not None:
@@ -176,6 +176,7 @@ def delete_rule(
     """Remove a rule that was added and has never opened an alert; others can be disabled."""
     change = RuleChange(at=given.clock(), by=caller.name)
     with given.database.write() as connection:
+        lines.lock_line(connection, line)
         etag.check(if_match, _view(rules.get_rule(connection, line, rule).rule))
         rules.remove_rule(connection, line, rule, change)
 

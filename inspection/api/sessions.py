@@ -15,9 +15,14 @@ from inspection.api.problems import declared
 from inspection.api.shapes import Body, View
 from inspection.api.throttle import Attempt
 from inspection.domain.access import Permission, Principal, Role
-from inspection.domain.password import checked_password
+from inspection.domain.password import checked_password, normalised
 from inspection.domain.user import NAME_PATTERN
-from inspection.errors import ForbiddenError, RateLimitedError, UnauthenticatedError
+from inspection.errors import (
+    ConfigurationError,
+    ForbiddenError,
+    RateLimitedError,
+    UnauthenticatedError,
+)
 from inspection.store import sessions, users
 from inspection.store.sessions import Session
 from inspection.store.users import Credentials
@@ -89,7 +94,8 @@ def sign_in(body: SignInBody, request: Request, response: Response, given: Given
     attempt = Attempt(
         name=name,
         address=address_of(request),
-        device=proof if throttle.is_known(device, proof) else None,
+        # Of whom nothing is kept, anybody could make a proof, and would learn that.
+        device=proof if kept is not None and throttle.is_known(device, proof) else None,
     )
     _admit(given, attempt, user=found)
     is_right = given.passwords.is_right(body.password, kept)
@@ -159,6 +165,8 @@ def change_password(
         logger().warning("password_refused", user=caller.name, address=attempt.address)
         raise ForbiddenError("the current password is another one")
     given.throttle.forget(attempt)
+    if normalised(body.current_password) == new_password:
+        raise ConfigurationError("the new password is the current one; take another")
     new_hash = given.passwords.hashed(new_password)
     now = given.clock()
     with given.database.write() as connection:

@@ -15,6 +15,7 @@ tell them apart.
 
 import hashlib
 import hmac
+import ipaddress
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -33,6 +34,7 @@ PER_ADDRESS: Final = RateLimitItemPerMinute(60, 5)
 #: So many counts are kept apart, a few MiB; names beyond that share one with others. Which with
 #: which, nobody outside can know.
 COUNTS: Final = 65_536
+_V6: Final = 6
 #: A browser remembers so many users of its.
 USERS_OF_BROWSER: Final = 8
 
@@ -77,13 +79,22 @@ class Throttle:
     def _counts(self, attempt: Attempt) -> tuple[tuple[RateLimitItem, str], ...]:
         of_name = ("device", attempt.device) if attempt.device else ("name", attempt.name)
         return (
-            (PER_ADDRESS, self._place("address", attempt.address)),
+            (PER_ADDRESS, self._place("address", _network(attempt.address))),
             (PER_NAME, self._place(*of_name)),
         )
 
     def _place(self, kind: str, value: str) -> str:
         salted = hmac.digest(self._salt, f"{kind} {value}".encode("utf-8", "replace"), "sha256")
         return str(int.from_bytes(salted[:8]) % COUNTS)
+
+
+def _network(address: str) -> str:
+    """Return what one client has: of IPv6, whoever has one address has 2^64."""
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    return str(ipaddress.ip_network((found, 64), strict=False)) if found.version == _V6 else address
 
 
 def proof_of(name: str, password_hash: str) -> str:

@@ -96,6 +96,7 @@ def list_users(
 )
 def add_user(body: UserBody, caller: Administrator, given: Given) -> TemporaryView:
     """Make a user with a temporary password, good for a day."""
+    caller.check_grant(body.role.permissions)
     password, password_hash, until_at = _temporary(given)
     new = users.NewUser(
         name=body.name,
@@ -124,6 +125,7 @@ def change_user(user: NamedUser, body: ChangeBody, caller: Administrator, given:
     name, at = user.lower(), given.clock()
     with given.database.write() as connection:
         found = users.get_user(connection, name)
+        caller.check_grant(_granted(found, body))
         if body.is_enabled:
             found = users.enable_user(connection, name, at=at, by=caller.name)
         if body.role is not None:
@@ -142,6 +144,7 @@ def reset_password(user: NamedUser, caller: Administrator, given: Given) -> Temp
     """Give a user a temporary password, good for a day; they are signed out everywhere."""
     password, password_hash, until_at = _temporary(given)
     with given.database.write() as connection:
+        caller.check_grant(users.get_user(connection, user.lower()).role.permissions)
         found = users.reset_password(
             connection,
             user.lower(),
@@ -166,6 +169,13 @@ def view_of(user: User) -> UserView:
         created_by=user.created_by,
         last_signed_in_at=user.last_signed_in_at,
     )
+
+
+def _granted(user: User, body: ChangeBody) -> frozenset[Permission]:
+    """Return what a change lets a user do."""
+    if body.role is None:
+        return user.role.permissions if body.is_enabled else frozenset()
+    return body.role.permissions
 
 
 def _temporary(given: Given) -> tuple[str, str, datetime]:

@@ -152,6 +152,7 @@ def _serve(
     import uvicorn
 
     from inspection.api.app import create_app
+    from inspection.api.connection import Connection
 
     class Server(uvicorn.Server):
         """Ends event streams before it waits for requests under way."""
@@ -173,6 +174,7 @@ def _serve(
         log_config=None,
         access_log=False,
         server_header=False,
+        http=Connection,
         ws="none",
         timeout_graceful_shutdown=FAREWELL_S,
         callback_notify=_turning(pulse),

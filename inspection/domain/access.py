@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from inspection.errors import ForbiddenError
+
 
 class Permission(StrEnum):
     """One kind of thing somebody may do; also what an API key may be limited to (its scopes)."""
@@ -74,6 +76,17 @@ class Principal:
     session_id: int | None = None
     #: Signed in with a temporary password, and may do nothing before it is changed.
     must_change_password: bool = False
+
+    def check_grant(self, permissions: frozenset[Permission]) -> None:
+        """Return if it may give others these permissions: nobody gives what they have not.
+
+        Raises:
+            ForbiddenError: it lacks one of them.
+        """
+        if missing := sorted(permissions - self.permissions):
+            raise ForbiddenError(
+                f"{self.name} has no permission to {', '.join(missing)}, and can give it to nobody"
+            )
 
     def may_push(self, camera: str) -> bool:
         """Say whether frames of `camera` are taken from it."""

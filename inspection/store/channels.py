@@ -40,6 +40,16 @@ def get_channel(connection: Connection, name: str) -> Channel:
     return _channel(row)
 
 
+def lock_channel(connection: Connection, name: str) -> Channel:
+    """Return the channel called `name`, which nobody else can change before this has ended.
+
+    Raises:
+        NotFoundError: there is none; the message names those there are.
+    """
+    connection.execute(select(channels.c.id).where(channels.c.name == name).with_for_update())
+    return get_channel(connection, name)
+
+
 def channels_of(connection: Connection, line: str) -> list[Channel]:
     """Return the channels that alerts of `line` are sent to, by name."""
     return [

@@ -1,10 +1,15 @@
 """The interface as a whole."""
 
+import asyncio
+import re
+from collections.abc import AsyncIterator
 from typing import Any
 
+import httpx
 import pytest
+from fastapi import FastAPI
 
-from inspection.api.body_limit import TEXT_LIMIT_BYTES
+from inspection.api.body_limit import STRANGER_LIMIT_BYTES, TEXT_LIMIT_BYTES
 from inspection.domain.access import Role
 from inspection.errors import UnavailableError
 from tests.integration.api.conftest import Client
@@ -92,6 +97,35 @@ def test_body_that_is_too_large_is_refused(client: Client, has_length: bool) -> 
     assert answer.headers["content-type"] == "application/problem+json"
 
 
+def test_large_body_is_read_of_nobody_who_is_not_known(client: Client) -> None:
+    body = {"user": "anna", "password": "a" * STRANGER_LIMIT_BYTES}
+
+    strange = client(None).post("/api/v1/session", json=body)
+    known = client(Role.VIEWER).post("/api/v1/session", json=body)
+
+    assert (strange.status_code, known.status_code) == (401, 422)
+    assert strange.headers["www-authenticate"] == "Bearer"
+
+
+def test_body_that_does_not_come_is_not_waited_for(
+    app: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("inspection.api.body_limit.BODY_S", 0.05)
+
+    async def answer() -> httpx.Response:
+        async def body() -> AsyncIterator[bytes]:
+            yield b'{"user":'
+            await asyncio.sleep(60)
+
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://server") as asking:
+            return await asking.post(
+                "/api/v1/session", content=body(), headers={"Content-Type": "application/json"}
+            )
+
+    assert asyncio.run(answer()).status_code == 408
+
+
 @pytest.mark.parametrize("media_type", ["text/plain", "image/png", "application/xml", ""])
 def test_body_of_another_media_type_is_refused(client: Client, media_type: str) -> None:
     answer = client(Role.ENGINEER).post(
@@ -155,6 +189,16 @@ def test_docs_load_nothing_from_elsewhere(client: Client) -> None:
     for asset in ("assets/swagger-ui.css", "assets/swagger-ui-bundle.js", "start.js"):
         assert f"docs/{asset}" in page.text
         assert reader.get(f"/docs/{asset}").status_code == 200
+
+
+def test_docs_show_the_document_in_a_version_that_what_shows_it_knows(client: Client) -> None:
+    reader = client(None)
+
+    shown = re.search(r'openapi: "(3\.\d)\.\d"', reader.get("/docs/start.js").text)
+
+    # Of any other it says `Unable to render this definition`, and shows nothing.
+    assert shown is not None
+    assert f"openapi: {shown[1]}.n" in reader.get("/docs/assets/swagger-ui-bundle.js").text
 
 
 def test_every_operation_is_described_completely(client: Client) -> None:

@@ -194,6 +194,40 @@ def test_client_that_comes_back_is_told_what_it_missed(
     assert missed in ([2, 3], [1, 2, 3])
 
 
+def test_what_happens_while_a_stream_begins_is_told(
+    address: str,
+    installation: Installation,
+    site_database: Database,
+    key_headers: KeyHeaders,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # The newsroom has told others what came while this one was still finding out where it stands.
+    listen = installation.news.listen
+
+    def late(listener: news.Listener, position: news.Position) -> bool:
+        inspect(site_database, 7)
+        return listen(listener, position)
+
+    monkeypatch.setattr(installation.news, "listen", late)
+    monkeypatch.setattr(installation.news, "_is_new", lambda _one: False)
+
+    with listening(address, key_headers(Role.VIEWER)) as next_event:
+        event = next_event()
+
+    assert event is not None
+    assert event["event"] == "inspection"
+
+
+def test_more_than_can_be_told_are_asked_to_come_again(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(news, "LISTENERS", 0)
+
+    answer = client(Role.VIEWER).get("/api/v1/events")
+
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+
+
 def test_client_that_missed_too_much_is_told_so(
     address: str,
     site_database: Database,

@@ -2,14 +2,17 @@
 
 import io
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import numpy as np
 import pytest
+from fastapi.testclient import TestClient
 from PIL import Image
 
 from inspection.api.installation import Installation
+from inspection.api.turns import Turns
 from inspection.domain.access import Permission, Role
 from inspection.domain.inspection import Verdict
 from inspection.store import inspections, ledger, maps
@@ -18,7 +21,7 @@ from inspection.store.history_query import HistoryQuery
 from tests import factories
 from tests.conftest import Clock
 from tests.factories import NOON
-from tests.integration.api.conftest import Client, KeyClient
+from tests.integration.api.conftest import Client, KeyClient, KeyHeaders, serving
 
 #: The frames of the history: camera, number, seconds after noon, score.
 FRAMES = (("cam-1", 1, 0, 0.2), ("cam-1", 2, 1, 0.9), ("cam-2", 1, 2, 0.4), ("cam-2", 2, 3, 0.6))
@@ -188,6 +191,22 @@ def test_heatmap_is_drawn_at_the_size_asked_for_and_need_not_be_sent_twice(
     assert sizes == [(WIDTH_PX, HEIGHT_PX), (20, 12)]
     assert whole.headers["content-type"] == "image/png"
     assert (again.status_code, again.content) == (304, b"")
+    assert again.headers["Cache-Control"] == whole.headers["Cache-Control"]
+
+
+def test_heatmaps_are_drawn_in_turn_and_further_ones_refused(
+    installation: Installation, past: dict[str, int], key_headers: KeyHeaders
+) -> None:
+    crowded = replace(installation, drawings=Turns(at_once=1, waiting=0))
+    viewer = TestClient(serving(crowded), headers=key_headers(Role.VIEWER))
+    path = f"/api/v1/inspections/{past['cam-1/2']}/heatmap"
+
+    with crowded.drawings.turn():
+        refused = viewer.get(path)
+    drawn = viewer.get(path)
+
+    assert (refused.status_code, drawn.status_code) == (503, 200)
+    assert refused.headers["Retry-After"] == "5"
 
 
 def test_map_and_picture_are_given_as_they_are(

@@ -95,9 +95,11 @@ def test_answer_that_is_known_already_is_not_sent_again(client: Client) -> None:
 
     known = viewer.get("/api/v1/lines/line-1", headers={"If-None-Match": etag})
     other = viewer.get("/api/v1/lines/line-1", headers={"If-None-Match": '"0123"'})
+    # A proxy that packs answers makes their tags weak.
+    packed = viewer.get("/api/v1/lines/line-1", headers={"If-None-Match": f"W/{etag}"})
 
     assert (known.status_code, known.content) == (304, b"")
-    assert other.status_code == 200
+    assert (other.status_code, packed.status_code) == (200, 304)
 
 
 def test_line_that_has_nothing_is_removed_and_one_with_cameras_is_not(client: Client) -> None:

@@ -290,6 +290,21 @@ def test_broker_keeps_its_password_when_something_else_is_changed(engineer: Test
     assert changed["has_secret"]
 
 
+@pytest.mark.parametrize("elsewhere", [{"host": "evil.example.org"}, {"tls": False}])
+def test_password_of_a_broker_is_sent_nowhere_else_than_it_was_given_for(
+    engineer: TestClient, elsewhere: dict[str, Any]
+) -> None:
+    path, anyhow = f"{API}/channels/floor", {"If-Match": "*"}
+    body = {"name": "floor", "kind": "mqtt", "host": "broker.example.org", "password": "pass"}
+    engineer.post(f"{API}/channels", json=body | {"tls": True})
+
+    refused = engineer.patch(path, json=elsewhere, headers=anyhow)
+    given = engineer.patch(path, json=elsewhere | {"password": "other"}, headers=anyhow)
+
+    assert (refused.status_code, given.status_code) == (422, 200)
+    assert "password" in refused.json()["detail"]
+
+
 def test_channel_that_cannot_work_is_refused(engineer: TestClient) -> None:
     bodies: list[tuple[dict[str, Any], int]] = [
         ({"name": "a", "kind": "webhook"}, 422),

@@ -203,6 +203,18 @@ def test_guessing_does_not_lock_out_a_browser_that_was_used_before(
     assert sign_in(browser_of("198.51.100.99"), anna).status_code == 429
 
 
+def test_forged_proof_of_a_browser_does_not_tell_who_is_there(
+    anna: str, browser_of: Callable[..., TestClient]
+) -> None:
+    for name in (anna, "nobody"):
+        for number in range(10):
+            sign_in(browser_of(f"192.0.2.{number}"), name, OTHER)
+        forger = browser_of("198.51.100.7")
+        forger.cookies.set("__Host-inspection-device", throttle.proof_of(name, ""))
+
+        assert sign_in(forger, name, OTHER).status_code == 429
+
+
 def test_browser_that_was_used_before_may_not_guess_for_ever_either(
     anna: str, browser_of: Callable[..., TestClient]
 ) -> None:
@@ -222,6 +234,18 @@ def test_one_address_may_not_try_every_name(browser_of: Callable[..., TestClient
     ]
 
     assert statuses == [401] * limit + [429]
+
+
+def test_network_of_ipv6_counts_as_one_address(browser_of: Callable[..., TestClient]) -> None:
+    limit = throttle.PER_ADDRESS.amount
+
+    statuses = [
+        sign_in(browser_of(f"2001:db8::{number:x}"), f"user-{number}", OTHER).status_code
+        for number in range(limit + 1)
+    ]
+
+    assert statuses == [401] * limit + [429]
+    assert sign_in(browser_of("2001:db8:0:1::1"), "user", OTHER).status_code == 401
 
 
 def test_log_names_who_fails_and_never_a_password(
@@ -306,6 +330,7 @@ def test_password_is_changed_and_every_other_browser_signed_out(
         (PASSWORD, "short", 422),
         (PASSWORD, "passwordpassword", 422),
         (PASSWORD, "anna-anna-anna-1", 422),
+        (PASSWORD, PASSWORD, 422),
     ],
 )
 def test_password_is_not_changed_without_the_old_one_or_to_one_that_is_guessed(

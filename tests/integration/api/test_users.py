@@ -7,7 +7,7 @@ import pytest
 from inspection.api.installation import Installation
 from inspection.domain.access import Permission, Role
 from inspection.store import audit
-from tests.integration.api.conftest import Client
+from tests.integration.api.conftest import Client, KeyClient
 
 USERS, KEYS = "/api/v1/users", "/api/v1/keys"
 
@@ -34,6 +34,25 @@ def test_user_is_made_changed_reset_and_disabled(
     with installation.database.read() as connection:
         changes = audit.list_changes(connection, thing="user", name="anna")
     assert {change.who for change in changes} == {"administrator"}
+
+
+def test_nobody_gives_more_than_they_may_themselves(browser: Client, key_client: KeyClient) -> None:
+    browser(Role.ADMINISTRATOR).post(USERS, json={"name": "ada", "role": "administrator"})
+    clerk = key_client(Permission.ADMINISTER, Permission.READ)
+
+    statuses = [
+        clerk.post(KEYS, json={"name": "small", "scopes": ["read"]}).status_code,
+        clerk.post(KEYS, json={"name": "large", "scopes": ["read", "threshold"]}).status_code,
+        clerk.post(USERS, json={"name": "vera", "role": "viewer"}).status_code,
+        clerk.post(USERS, json={"name": "evil", "role": "administrator"}).status_code,
+        clerk.patch(f"{USERS}/vera", json={"role": "engineer"}).status_code,
+        clerk.post(f"{USERS}/vera/password-reset").status_code,
+        clerk.post(f"{USERS}/ada/password-reset").status_code,
+        clerk.patch(f"{USERS}/ada", json={"is_enabled": False}).status_code,
+        clerk.patch(f"{USERS}/ada", json={"is_enabled": True}).status_code,
+    ]
+
+    assert statuses == [201, 403, 201, 403, 403, 200, 403, 200, 403]
 
 
 def test_users_are_listed_in_pages(browser: Client) -> None:

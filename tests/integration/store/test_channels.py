@@ -1,5 +1,7 @@
 """Channels come back as they were, are changed on purpose, and are shown without secrets."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -61,6 +63,29 @@ def test_broker_comes_back_as_it_was_and_is_changed_with_a_trace(database: Datab
         "events": None,
         "secret": "changed",
     }
+
+
+def test_of_two_who_change_a_channel_at_once_the_second_sees_what_the_first_made(
+    database: Database,
+) -> None:
+    with database.write() as connection:
+        channels.insert_channel(connection, BOARD)
+    together = threading.Barrier(2)
+
+    def add_event(event: Event) -> None:
+        together.wait(10)
+        with database.write() as connection:
+            before = channels.lock_channel(connection, "board")
+            changed = replace(before, events=(*(before.events or ()), event))
+            channels.set_channel(connection, changed, at=LATER, by="ann")
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(add_event, (Event.UPDATED, Event.ESCALATED)))
+
+    with database.read() as connection:
+        events = channels.get_channel(connection, "board").events
+    assert events is not None
+    assert set(events) == {Event.OPENED, Event.RESOLVED, Event.UPDATED, Event.ESCALATED}
 
 
 def test_unknown_channel_is_answered_with_those_there_are(database: Database) -> None:
