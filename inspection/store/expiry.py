@@ -31,7 +31,14 @@ _LOCKED: Final = "55P03"
 
 
 def past_weeks(connection: Connection, ask: Ask) -> list[Week]:
-    """Return the weeks that may be old enough: over, and their last row was recorded before."""
+    """Return the weeks that may be old enough: over, and their last row was recorded before.
+
+    Args:
+        connection: of a `Database.read` that has asked nothing yet.
+        ask: rows go for their age alone.
+    """
+    # None is dropped while it is looked at.
+    connection.exec_driver_sql("LOCK TABLE ONLY ledger IN ACCESS SHARE MODE")
     weeks = [week for week in partitions.present(connection) if _is_over(week, ask)]
     return [week for week in weeks if _is_old(_last_recorded_at(connection, week), ask)]
 

@@ -283,6 +283,20 @@ def test_week_that_another_keeper_has_dropped_is_passed_over(plant: Database) ->
     assert not drop(plant, week)
 
 
+def test_week_that_another_keeper_is_dropping_is_not_asked_for(plant: Database) -> None:
+    record(plant, frame(1, NOON - WEEK), at=NOON - WEEK)
+    week = Week.of(NOON - WEEK)
+    remove(plant, week, ask(NOON))
+    with ThreadPoolExecutor(1) as pool:
+        with plant.write() as connection:
+            assert expiry.drop_week(connection, week)
+            asked = pool.submit(past, plant, ask(NOON))
+            with pytest.raises(TimeoutError):
+                asked.result(timeout=0.5)
+
+        assert asked.result() == []
+
+
 def test_nobody_is_stopped_for_a_week_that_has_rows(plant: Database) -> None:
     record(plant, frame(1), at=NOON)
     with plant.write() as connection:
