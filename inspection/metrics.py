@@ -8,7 +8,8 @@ inspection_frames_dropped_total                   line, camera, cause
 inspection_frames_removed_total                   line, camera: rows removed by retention
 inspection_frames_in_flight                       line, camera
 inspection_frames_missing                         line, camera; anything but 0 is a broken promise
-inspection_lag_seconds                            line, camera: age of the oldest frame
+inspection_lag_seconds                            line, camera: age of the oldest frame, by
+                                                  the camera's clock, as the alerter saw it last
 inspection_dead_letters                           line, camera, state
 inspection_alerts_open                            line, kind
 inspection_notifications                          state
@@ -27,8 +28,9 @@ from prometheus_client.registry import Collector
 
 from inspection.accounting import CameraAccount, accounts
 from inspection.domain.dead_letter import DeadLetterState
+from inspection.domain.health import CameraHealth, HealthState
 from inspection.errors import ConfigurationError, InspectionError
-from inspection.store import dead_letters, tallies
+from inspection.store import dead_letters, survey, tallies
 from inspection.store.database import Database
 from inspection.stream.connection import translated
 from inspection.telemetry import logger
@@ -85,9 +87,11 @@ class InspectionCollector(Collector):
             letters = dead_letters.counts(connection)
             open_alerts = tallies.open_alerts(connection)
             notifications = tallies.notification_states(connection)
+            cameras = survey.believed(connection, self._clock())
         return [
             *_frames(parts),
-            *_flow(parts, self._clock()),
+            *_flow(parts),
+            _lag(cameras),
             _letters(parts, letters),
             _gauge(
                 "inspection_alerts_open",
@@ -182,7 +186,7 @@ def _frames(parts: Sequence[CameraAccount]) -> Iterator[Metric]:
     )
 
 
-def _flow(parts: Sequence[CameraAccount], now: datetime) -> Iterator[Metric]:
+def _flow(parts: Sequence[CameraAccount]) -> Iterator[Metric]:
     yield _gauge(
         "inspection_frames_in_flight",
         "Frames that wait or are being inspected, counted.",
@@ -195,15 +199,18 @@ def _flow(parts: Sequence[CameraAccount], now: datetime) -> Iterator[Metric]:
         _CAMERA,
         {_of(part): part.account.missing_count for part in parts},
     )
-    yield _gauge(
+
+
+def _lag(cameras: Sequence[CameraHealth]) -> Metric:
+    """Say what is known: where nobody has looked lately there is no figure."""
+    return _gauge(
         "inspection_lag_seconds",
-        "Age of the oldest frame in the stream; 0 when there is none.",
+        "Age of the oldest frame that is not judged; 0 when there is none.",
         _CAMERA,
         {
-            _of(part): 0.0
-            if part.oldest_at is None
-            else max(0.0, (now - part.oldest_at).total_seconds())
-            for part in parts
+            (one.line, one.camera): one.lag_s
+            for one in cameras
+            if one.state is not HealthState.UNKNOWN
         },
     )
 

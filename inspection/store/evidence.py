@@ -126,25 +126,25 @@ def held(connection: Connection, ledger_id: int, captured_at: datetime) -> Held:
     )
 
 
-def change(connection: Connection, ledger_id: int, before: Held, keep_class: KeepClass) -> None:
-    """Count a row anew after its verdict, picture or map has changed.
+def change(connection: Connection, changed: Mapping[int, tuple[Held, KeepClass]]) -> None:
+    """Count rows anew after their verdicts, pictures or maps have changed.
 
     Args:
-        connection: the transaction that has changed it, at its end.
-        ledger_id: the row.
-        before: what `held` said before.
-        keep_class: the class of what is kept now.
+        connection: the transaction that has changed them, at its end.
+        changed: by row: what `held` said before, and the class of what is kept now.
     """
-    connection.execute(
-        update(tables.ledger)
-        .where(tables.ledger.c.id == ledger_id, tables.ledger.c.captured_at == before.captured_at)
-        .values(keep_class=keep_class.value)
-    )
-    after = held(connection, ledger_id, before.captured_at)
     changes: defaultdict[Key, Amount] = defaultdict(Amount)
-    if before.keep_class is not None:
-        changes[before.camera_id, before.keep_class] += -before.amount
-    changes[after.camera_id, keep_class] += after.amount
+    row = tables.ledger.c
+    for ledger_id, (before, keep_class) in changed.items():
+        connection.execute(
+            update(tables.ledger)
+            .where(row.id == ledger_id, row.captured_at == before.captured_at)
+            .values(keep_class=keep_class.value)
+        )
+        after = held(connection, ledger_id, before.captured_at)
+        if before.keep_class is not None:
+            changes[before.camera_id, before.keep_class] += -before.amount
+        changes[after.camera_id, keep_class] += after.amount
     _count(connection, changes, {})
 
 

@@ -24,14 +24,21 @@ from inspection.store.tables import ledger, maps
 #: How long to wait for what others have locked; shorter than PostgreSQL takes to look for a
 #: deadlock, so that it is the keeper that gives way. It tries again in its next round.
 _LOCK_TIMEOUT: Final = "SET LOCAL lock_timeout = '500ms'"
-#: Number of PostgreSQL's advisory lock that a keeper holds while it removes a week.
+#: Number of PostgreSQL's advisory lock that a keeper holds while it removes or drops a week.
 _REMOVING: Final = 0x1259_EC73
 #: State of a statement that has waited long enough for a lock.
 _LOCKED: Final = "55P03"
 
 
 def past_weeks(connection: Connection, ask: Ask) -> list[Week]:
-    """Return the weeks that may be old enough: over, and their last row was recorded before."""
+    """Return the weeks that may be old enough: over, and their last row was recorded before.
+
+    Args:
+        connection: of a `Database.read` that has asked nothing yet.
+        ask: rows go for their age alone.
+    """
+    # None is dropped while it is looked at.
+    connection.exec_driver_sql("LOCK TABLE ONLY ledger IN ACCESS SHARE MODE")
     weeks = [week for week in partitions.present(connection) if _is_over(week, ask)]
     return [week for week in weeks if _is_old(_last_recorded_at(connection, week), ask)]
 
@@ -50,8 +57,8 @@ def remove_week(connection: Connection, week: Week, ask: Ask) -> Removed | None:
         week: which.
         ask: rows go for their age alone.
     """
-    is_alone = text("SELECT pg_try_advisory_xact_lock(:number)")
-    if not connection.scalar(is_alone, {"number": _REMOVING}):
+    # Another keeper may have dropped it since it was listed.
+    if not _is_alone(connection) or week not in partitions.present(connection):
         return None
     names = ", ".join(week.of_table(each) for each in PARTITIONED)
     try:
@@ -73,12 +80,20 @@ def drop_week(connection: Connection, week: Week) -> bool:
         connection: inside a transaction of `Database.write`.
         week: which.
     """
+    if not _is_alone(connection):
+        return False
     try:
         connection.exec_driver_sql(_LOCK_TIMEOUT)
         return partitions.drop_empty(connection, week)
     except OperationalError as error:
         _give_way(connection, error)
         return False
+
+
+def _is_alone(connection: Connection) -> bool:
+    """Keep other keepers off until the transaction ends; False when one is at it."""
+    is_alone = text("SELECT pg_try_advisory_xact_lock(:number)")
+    return bool(connection.scalar(is_alone, {"number": _REMOVING}))
 
 
 def _remove(connection: Connection, week: Week, ask: Ask) -> Removed:

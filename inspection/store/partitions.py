@@ -110,18 +110,24 @@ def drop_empty(connection: Connection, week: Week) -> bool:
     """Drop the partitions of a week, unless something was recorded into them meanwhile.
 
     The lock that this takes stops everybody, but only for the moment that dropping takes; the
-    caller bounds the time it may be waited for.
+    caller bounds the time it may be waited for, and is alone in dropping. Nobody is stopped for a
+    week that has rows.
     """
+    if week not in present(connection) or not _is_empty(connection, week):
+        return False
     names = ", ".join(table.name for table in PARTITIONED)
     connection.exec_driver_sql(f"LOCK TABLE ONLY {names} IN ACCESS EXCLUSIVE MODE")
-    if week not in present(connection):
+    if not _is_empty(connection, week):
         return False
-    partitions = [week.of_table(table) for table in PARTITIONED]
-    for name in partitions:
-        if connection.exec_driver_sql(f"SELECT FROM {name} LIMIT 1").first() is not None:
-            return False
-    connection.exec_driver_sql(f"DROP TABLE {', '.join(partitions)}")
+    partitions = ", ".join(week.of_table(table) for table in PARTITIONED)
+    connection.exec_driver_sql(f"DROP TABLE {partitions}")
     return True
+
+
+def _is_empty(connection: Connection, week: Week) -> bool:
+    names = (week.of_table(table) for table in PARTITIONED)
+    firsts = (connection.exec_driver_sql(f"SELECT FROM {name} LIMIT 1").first() for name in names)
+    return all(first is None for first in firsts)
 
 
 def _missing(connection: Connection, weeks: Collection[Week]) -> list[Week]:

@@ -12,10 +12,12 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Connection, Row, and_, delete, exists, or_, select, update
 
 from inspection.domain.dead_letter import DeadLetterState
+from inspection.domain.evidence import KeepClass
 from inspection.domain.frame import FrameIdentity
 from inspection.domain.ledger import Inspected, Outcome, Uninspected, dated
 from inspection.store import accounts, departures, evidence, ledger, tables
 from inspection.store.alert_tables import alert_outbox
+from inspection.store.evidence import Held
 from inspection.store.kinds import kind_of
 from inspection.store.ledger_tables import dead_letters
 from inspection.store.tables import cameras
@@ -131,10 +133,10 @@ def settle(
 ) -> set[int]:
     """Write what became of letters that were tried again; a repeated call changes nothing.
 
-    1. Lock the cameras, as for every change of the ledger.
+    1. Lock the cameras, as for every change of the ledger, and then the rows.
     2. Settle each letter if it is still requested: judged it is re-driven, refused it waits again.
     3. The ledger's row moves: from uninspected to inspected, with inspection, map and alert, or to
-       the new reason. The counters follow, and the audit says what the row is like now.
+       the new reason. The audit says what the row is like now, and the counters follow last.
 
     Args:
         connection: inside a transaction of `Database.write`.
@@ -163,15 +165,19 @@ def settle(
             ),
         )
         .where(letter.id.in_(ids), tables.ledger.c.outcome == Outcome.UNINSPECTED.value)
+        # A keeper that takes their evidence has them too, before the counters.
+        .order_by(tables.ledger.c.id)
+        .with_for_update(of=tables.ledger)
     ).all()
     moved = [
         row
         for row in rows
         if _settle_letter(connection, row.letter_id, entries[row.letter_id], at=at)
-        and _move(connection, row, entries[row.letter_id], at=at)
     ]
+    found = [_move(connection, row, entries[row.letter_id], at=at) for row in moved]
     if moved:
         departures.write_moved(connection, [row.id for row in moved], at=at)
+    evidence.change(connection, {row.id: one for row, one in zip(moved, found, strict=True) if one})
     return {row.letter_id for row in moved}
 
 
@@ -232,7 +238,8 @@ def _move(
     entry: Inspected | Uninspected,
     *,
     at: datetime,
-) -> bool:
+) -> tuple[Held, KeepClass] | None:
+    """Change a row; return what was kept of it, and its class now, if that has changed."""
     entry = dated(entry, row.captured_at)
     place = (row.camera_id, row.station_id, row.line_id)
     values = ledger.ledger_values(entry, place, at)
@@ -259,9 +266,8 @@ def _move(
         # What nobody was told yet, that it is uninspected, is no longer so.
         connection.execute(delete(alert_outbox).where(alert_outbox.c.ledger_id == row.id))
         ledger.insert_outbox(connection, {row.id: entry}, places)
-        keep_class = evidence.class_of_verdict(entry.inspection.verdict)
-        evidence.change(connection, row.id, before, keep_class)
-    return True
+        return before, evidence.class_of_verdict(entry.inspection.verdict)
+    return None
 
 
 def _selected() -> Any:

@@ -55,13 +55,7 @@ def survey(connection: Connection, now: datetime, *, is_local_ray: bool) -> Surv
         now: the moment.
         is_local_ray: whether `inspection serve` brings the replicas, and no cluster.
     """
-    known = {health.camera: health for health in list_camera_health(connection)}
-    cameras = tuple(
-        _believed(known[camera.name], now)
-        if camera.name in known
-        else _never_seen(camera.name, camera.line, now)
-        for camera in list_cameras(connection)
-    )
+    cameras = believed(connection, now)
     processes = tuple(list_heartbeats(connection))
     wanted = ["inspector", "alerter"] if cameras else []
     if cameras and is_local_ray:
@@ -77,6 +71,17 @@ def survey(connection: Connection, now: datetime, *, is_local_ray: bool) -> Surv
         cameras=cameras,
         processes=processes,
         missing=tuple(kind for kind in wanted if kind not in there) if processes else (),
+    )
+
+
+def believed(connection: Connection, now: datetime) -> tuple[CameraHealth, ...]:
+    """Return how every camera is doing, by name; `unknown` where nobody has looked lately."""
+    known = {health.camera: health for health in list_camera_health(connection)}
+    return tuple(
+        _believed(known[camera.name], now)
+        if camera.name in known
+        else _never_seen(camera.name, camera.line, now)
+        for camera in list_cameras(connection)
     )
 
 

@@ -63,10 +63,9 @@ def upgrade() -> None:
         ("hourly_scores", "hour", 3600),
         ("daily_scores", "day", 86400),
     ):
-        time = "unixepoch(captured_at)" if is_sqlite else "floor(extract(epoch FROM captured_at))"
-        period_of = f"CAST({time} / {seconds} AS INTEGER)"
-        if not is_sqlite:
-            period_of = f"CAST(floor({time} / {seconds}) AS INTEGER)"
+        # A clock without its battery may have said 1969: numbers before 1970 are negative.
+        time = "strftime('%s', captured_at)" if is_sqlite else "extract(epoch FROM captured_at)"
+        period_of = f"CAST(floor({time} / {seconds}.0) AS INTEGER)"
         bin_of = f"CAST({bin_} AS INTEGER)"
         op.execute(COUNT.format(table=table, period=period, time=period_of, bin=bin_of))
 

@@ -75,11 +75,12 @@ def _count_anew(*, has_threshold: bool) -> None:
     is_sqlite = op.get_bind().dialect.name == "sqlite"
     floor = "floor(score * 1000)"
     bin_ = f"min(max({floor}, -1), 1000)" if is_sqlite else f"least(greatest({floor}, -1), 1000)"
-    time = "unixepoch(captured_at)" if is_sqlite else "floor(extract(epoch FROM captured_at))"
+    # A clock without its battery may have said 1969: numbers before 1970 are negative.
+    time = "strftime('%s', captured_at)" if is_sqlite else "extract(epoch FROM captured_at)"
     for table, period, seconds in (
         ("hourly_scores", "hour", 3600),
         ("daily_scores", "day", 86400),
     ):
-        of = f"{time} / {seconds}" if is_sqlite else f"floor({time} / {seconds})"
-        period_of, bin_of = f"CAST({of} AS INTEGER)", f"CAST({bin_} AS INTEGER)"
+        period_of = f"CAST(floor({time} / {seconds}.0) AS INTEGER)"
+        bin_of = f"CAST({bin_} AS INTEGER)"
         op.execute(COUNT.format(table=table, period=period, time=period_of, bin=bin_of))

@@ -2,19 +2,21 @@
 
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from inspection.domain.health import CameraHealth, HealthState
 from inspection.domain.inspection import Verdict
 from inspection.domain.line import OverflowPolicy
 from inspection.errors import ConfigurationError
 from inspection.metrics import InspectionCollector, served
 from inspection.store import ledger, lines, thresholds
 from inspection.store.database import Database
+from inspection.store.health import record_camera_health
 from inspection.stream.connection import connect
 from inspection.stream.producer import Producer
 from tests import factories
@@ -48,6 +50,23 @@ def scraped(address: str) -> Series:
     }
 
 
+def looked_at(database: Database, at: datetime, *, lag_s: float) -> None:
+    """Write down what the alerter does when it has looked at the camera."""
+    health = CameraHealth(
+        camera="cam-1",
+        line="line-1",
+        state=HealthState.LIVE,
+        detail="",
+        since_at=at,
+        checked_at=at,
+        lag_s=lag_s,
+        waiting_count=1,
+        last_frame_at=None,
+    )
+    with database.write() as connection:
+        assert record_camera_health(connection, health, before_at=None)
+
+
 def test_metrics_say_what_became_of_every_frame(
     database: Database, redis_url: str, tmp_path: Path, clock: Clock
 ) -> None:
@@ -62,9 +81,11 @@ def test_metrics_say_what_became_of_every_frame(
     with connect(redis_url) as client:
         client.flushdb()
         Producer(client, camera="cam-1", overflow=OverflowPolicy.BLOCK, backlog_limit=9).add(
-            factories.frame(sequence_number=6, captured_at=NOON + timedelta(seconds=6))
+            factories.frame(sequence_number=6, captured_at=NOON - timedelta(hours=1))
         )
         clock.advance(13.5)
+        # The camera's clock is an hour behind; the alerter has compared its times alone.
+        looked_at(database, clock(), lag_s=7.5)
         collector = InspectionCollector(database, client, tmp_path, clock=clock)
 
         with served(collector, "127.0.0.1:0") as address:
@@ -85,6 +106,24 @@ def test_metrics_say_what_became_of_every_frame(
     assert of_camera("lag_seconds") == 7.5
     assert of_camera("dead_letters", "waiting") == 1
     assert of_camera("dead_letters", "redriven") == 0
+
+
+def test_lag_is_no_figure_where_nobody_has_looked_lately(
+    database: Database, redis_url: str, tmp_path: Path, clock: Clock
+) -> None:
+    lag = "inspection_lag_seconds", frozenset({"line-1", "cam-1"})
+    with connect(redis_url) as client:
+        collector = InspectionCollector(database, client, tmp_path, clock=clock)
+        with served(collector, "127.0.0.1:0") as address:
+            never = scraped(address)
+            looked_at(database, clock(), lag_s=0.25)
+            now = scraped(address)
+            clock.advance(3600)
+            long_ago = scraped(address)
+
+    assert lag not in never
+    assert now[lag] == 0.25
+    assert lag not in long_ago
 
 
 def test_outage_is_a_figure_and_ends_when_the_server_is_back(

@@ -273,6 +273,38 @@ def test_partition_is_kept_into_which_something_was_recorded_after_it_was_emptie
     assert count(plant, tables.ledger) == 1
 
 
+def test_week_that_another_keeper_has_dropped_is_passed_over(plant: Database) -> None:
+    record(plant, frame(1, NOON - WEEK), at=NOON - WEEK)
+    (week,) = past(plant, ask(NOON))
+    remove(plant, week, ask(NOON))
+    assert drop(plant, week)
+
+    assert remove(plant, week, ask(NOON)) is None
+    assert not drop(plant, week)
+
+
+def test_week_that_another_keeper_is_dropping_is_not_asked_for(plant: Database) -> None:
+    record(plant, frame(1, NOON - WEEK), at=NOON - WEEK)
+    week = Week.of(NOON - WEEK)
+    remove(plant, week, ask(NOON))
+    with ThreadPoolExecutor(1) as pool:
+        with plant.write() as connection:
+            assert expiry.drop_week(connection, week)
+            asked = pool.submit(past, plant, ask(NOON))
+            with pytest.raises(TimeoutError):
+                asked.result(timeout=0.5)
+
+        assert asked.result() == []
+
+
+def test_nobody_is_stopped_for_a_week_that_has_rows(plant: Database) -> None:
+    record(plant, frame(1), at=NOON)
+    with plant.write() as connection:
+        assert not expiry.drop_week(connection, Week.of(NOON))
+
+        assert record(plant, frame(2)).inspected_count == 1
+
+
 @pytest.mark.parametrize(
     "claimed_at",
     [NOON + timedelta(days=1, seconds=1), datetime.fromisoformat("2000-12-31T23:59:59Z")],

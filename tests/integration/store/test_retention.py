@@ -1,12 +1,15 @@
 """What goes, in which order, and that counters follow the rows."""
 
 import runpy
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
 from sqlalchemy import delete, event, func, select, text, update
 
+from inspection.domain.dead_letter import DeadLetterState
 from inspection.domain.evidence import Amount, Gone, KeepClass
 from inspection.domain.inspection import Verdict
 from inspection.domain.ledger import Entry
@@ -16,11 +19,13 @@ from inspection.store import (
     evidence_tables,
     inspections,
     ledger,
+    redriving,
     removals,
     retention,
     tables,
 )
 from inspection.store.database import Database, migrations_folder
+from inspection.store.ledger_tables import dead_letters
 from inspection.store.retention import Ask, Removed
 from tests import factories
 from tests.factories import NOON
@@ -271,11 +276,41 @@ def test_row_that_is_judged_after_all_changes_its_class_and_the_counters(
         before = evidence.held(connection, 1, NOON)
         row = {"ledger_id": 1, "captured_at": NOON, "taps": 2, "rows": 4, "columns": 4}
         connection.execute(tables.maps.insert().values(data=b"0" * MAP_BYTES, **row))
-        evidence.change(connection, 1, before, evidence.class_of_verdict(Verdict.OK))
+        keep_class = evidence.class_of_verdict(Verdict.OK)
+        evidence.change(connection, {1: (before, keep_class)})
 
     kept = recounted(site_database)
     assert kept[KeepClass.NG] == Amount()
     assert kept[KeepClass.OK].size_bytes == 1_000 + MAP_BYTES
+
+
+def test_row_whose_evidence_goes_while_it_is_redriven_is_counted_once(
+    site_database: Database,
+) -> None:
+    record(site_database, factories.uninspected(picture=picture(1)))
+    with site_database.write() as connection:
+        requested = {"state": DeadLetterState.REQUESTED.value, "requested_by": "anna"}
+        letter_id = connection.scalar(
+            dead_letters.update().values(requested).returning(dead_letters.c.id)
+        )
+
+    def redrive() -> set[int]:
+        with site_database.write() as connection:
+            return redriving.settle(connection, {letter_id: frame(1, picture=None)}, at=NOON)
+
+    with ThreadPoolExecutor(1) as pool:
+        with site_database.write() as connection:
+            asked = Ask(limit=100, at=NOON)
+            taken = retention.take_evidence(connection, KeepClass.NG, Gone.BUDGET, asked)
+            redriven = pool.submit(redrive)
+            with pytest.raises(TimeoutError):
+                redriven.result(timeout=0.5)
+        assert redriven.result() == {letter_id}
+
+    assert taken.amount == Amount(picture_count=1, picture_bytes=1_000)
+    kept = recounted(site_database)
+    assert kept[KeepClass.NG] == Amount()
+    assert kept[KeepClass.OK] == Amount(map_count=1, map_bytes=MAP_BYTES)
 
 
 def test_file_is_due_once_and_again_when_its_claim_has_run_out(site_database: Database) -> None:

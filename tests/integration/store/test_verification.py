@@ -21,6 +21,7 @@ from inspection.keeping.sealing import Sealer
 from inspection.store import (
     anchors,
     chain,
+    expiry,
     ledger,
     lines,
     redriving,
@@ -32,6 +33,7 @@ from inspection.store.audit import Change, add_change
 from inspection.store.audit_tables import audit_links
 from inspection.store.database import Database
 from inspection.store.ledger_tables import dead_letters
+from inspection.store.partitions import PARTITIONED, Week
 from inspection.store.retention import Ask
 from inspection.store.review_tables import reviews
 from inspection.store.reviews import add_reviews
@@ -408,6 +410,52 @@ def test_rows_and_pictures_that_retention_took_are_no_findings(plant: Plant) -> 
     assert (found.row_count, found.removed_count) == (2 + 2 + 1, 12)
     plant.tamper("DELETE FROM inspections WHERE ledger_id = 14", "DELETE FROM ledger WHERE id = 14")
     assert plant.first() == "ledger 14 is gone"
+
+
+def test_whole_week_that_retention_took_is_no_finding(
+    postgres_database_url: str, tmp_path: Path, clock: Clock
+) -> None:
+    week = timedelta(days=7)
+    old, young = Week.of(NOON), Week.of(NOON + week)
+    later = clock.advance(4 * week.total_seconds())
+    with closing(Database.open(postgres_database_url, audit_keys=KEYS)) as database:
+        sealer = Sealer(database, KEYS, tmp_path / "anchors", clock=clock)
+        plant = Plant(database=database, sealer=sealer, anchor_file=tmp_path / "no", clock=clock)
+        with database.write() as connection:
+            lines.create_missing(connection, factories.site(), at=NOON, by="test")
+            thresholds.set_threshold(
+                connection, factories.scope(), 0.5, at=NOON, by="test", reason="first"
+            )
+            # Weeks lie between each other by id: what goes is no one range.
+            entries = [
+                factories.inspected(sequence_number=number, captured_at=NOON + number % 3 * week)
+                for number in range(1, 10)
+            ]
+            ledger.record(connection, entries, at=NOON + 2 * week)
+        sealer.round()
+        with database.write() as connection:
+            for ledger_id in (3, 4):
+                review = NewReview(decision=Decision.OK, by="anna", at=NOON, note="")
+                add_reviews(connection, [ledger_id], review)
+        ask = Ask(at=later, before=NOON + 3 * week)
+        with database.write() as connection:
+            removed = expiry.remove_week(connection, old, ask)
+        assert removed is not None
+        assert removed.row_count == 3
+        assert plant.verified().findings == []
+        with database.write() as connection:
+            assert expiry.drop_week(connection, old)
+        sealer.round()
+
+        found = plant.verified()
+
+        assert found.findings == []
+        # Six frames, two reviews (also of what is gone), a threshold.
+        assert (found.row_count, found.removed_count, found.open_count) == (6 + 2 + 1, 3, 0)
+        plant.tamper(*(f"TRUNCATE {young.of_table(table)}" for table in PARTITIONED))
+        assert {str(one) for one in plant.verified().findings} == {
+            f"ledger {number} is gone" for number in (1, 4, 7)
+        }
 
 
 def test_row_that_was_redriven_is_no_finding_until_somebody_changes_it(plant: Plant) -> None:
