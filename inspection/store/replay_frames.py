@@ -1,18 +1,20 @@
 """Frames of a line for a replay, as arrays: the database tells exposure and verdicts of each."""
 
+import functools
 from datetime import datetime
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 from sqlalchemy import (
     ColumnElement,
     Connection,
     Select,
     SmallInteger,
     Text,
+    and_,
     case,
     cast,
+    false,
     func,
     literal_column,
     select,
@@ -22,7 +24,7 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from inspection.domain.inspection import Verdict
 from inspection.domain.what_if import Question
-from inspection.store.rule_replays import NG, PENDING, Frames
+from inspection.store.rule_replays import NG, PENDING, Frames, Numbers
 from inspection.store.score_queries import Sources, judged_anew, of_sources, within
 from inspection.store.score_tables import score_sources
 from inspection.store.tables import inspections
@@ -31,8 +33,8 @@ from inspection.store.tables import inspections
 _PAGE: Final = 20_000
 #: How one verdict is told beside another.
 _WIDTH: Final = 3
-#: PostgreSQL's bytes of a row: exposure in microseconds since 2000, and verdicts.
-_ROW: Final = np.dtype([("at", ">i8"), ("code", ">i2")])
+#: What is told of a row, and PostgreSQL's bytes of it; exposures in microseconds since 2000.
+_TYPES: Final = {"at": ">i8", "id": ">i8", "code": ">i2"}
 _YEAR_2000: Final = np.datetime64("2000-01-01", "us").astype(np.int64)
 
 #: Frames by the verdicts there are, and by those of the question.
@@ -52,67 +54,105 @@ class FrameReader:
             value=inspections.c.verdict,
             else_=0,
         )
-        self._code = _WIDTH * before + judged_anew(question, sources, codes, before)
+        row = inspections.c
+        self._columns: dict[str, ColumnElement[Any]] = {
+            # As SQLite writes it: to make a time of each text takes longer than all the rest.
+            "at": type_coerce(row.captured_at, Text),
+            "id": row.ledger_id,
+            "code": _WIDTH * before + judged_anew(question, sources, codes, before),
+        }
 
     def all(self, from_at: datetime, to_at: datetime, passed_count: int) -> BeforeAfter:
         """Return those of a period.
+
+        Nearly all of them are OK and stay so: what the others are the index of scores knows.
 
         Args:
             from_at: exposures from here on.
             to_at: exposures before.
             passed_count: how many there are before.
         """
-        of_line = inspections.c.line_id == self._sources.line_id
-        return _told(*self._read(within(from_at, to_at), of_line), passed_count)
+        row, period = inspections.c, within(from_at, to_at)
+        of_line = row.line_id == self._sources.line_id
+        order = (row.captured_at, row.ledger_id)
+        at, ids = self._read(("at", "id"), of_line, period, order=order)
+        code = np.zeros(len(at), np.int64)
+        by_id = np.argsort(ids)
+        chosen = [
+            (self._is_known(), row.verdict.in_((Verdict.NG.value, Verdict.PENDING.value))),
+            (of_sources(self._sources.pending), row.verdict == Verdict.OK.value),
+            (self._becomes_ng(),),
+        ]
+        for conditions in chosen:
+            some, codes = self._read(("id", "code"), *conditions, period)
+            code[by_id[np.searchsorted(ids, some, sorter=by_id)]] = codes
+        return _told(at, code, passed_count)
 
     def ng(self, from_at: datetime, to_at: datetime) -> BeforeAfter:
         """Return those of a period that are NG, or would be, as the index of scores has them."""
-        row, value = inspections.c, self._question.limit.value
-        of_line = select(score_sources.c.id).where(score_sources.c.line_id == self._sources.line_id)
-        chosen: list[tuple[ColumnElement[bool], ColumnElement[bool]]] = []
-        chosen.append((row.source_id.in_(of_line), row.verdict == Verdict.NG.value))
-        if value is not None:
-            others = row.verdict.in_((Verdict.OK.value, Verdict.PENDING.value))
-            chosen.append((of_sources(self._sources.judged), others & (row.score > value)))
-        read = [self._read(within(from_at, to_at), *each, is_ordered=False) for each in chosen]
+        period, is_ng = within(from_at, to_at), inspections.c.verdict == Verdict.NG.value
+        chosen = [(self._is_known(), is_ng), (self._becomes_ng(),)]
+        read = [self._read(("at", "code"), *each, period) for each in chosen]
         at, code = (np.concatenate(arrays) for arrays in zip(*read, strict=True))
         order = np.argsort(at, kind="stable")
         return _told(at[order], code[order], 0)
 
+    def _is_known(self) -> ColumnElement[bool]:
+        """Make the condition that an inspection is of the line."""
+        ids = select(score_sources.c.id).where(score_sources.c.line_id == self._sources.line_id)
+        return inspections.c.source_id.in_(ids)
+
+    def _becomes_ng(self) -> ColumnElement[bool]:
+        row, value = inspections.c, self._question.limit.value
+        if value is None:
+            return false()
+        others = row.verdict.in_((Verdict.OK.value, Verdict.PENDING.value))
+        return and_(of_sources(self._sources.judged), others, row.score > value)
+
     def _read(
-        self, *conditions: ColumnElement[bool], is_ordered: bool = True
-    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int16]]:
-        row = inspections.c
-        order = (row.captured_at, row.ledger_id) if is_ordered else ()
+        self,
+        names: tuple[str, ...],
+        *conditions: ColumnElement[bool],
+        order: tuple[ColumnElement[Any], ...] = (),
+    ) -> list[Numbers]:
+        columns = [self._columns[name] for name in names]
         if self._connection.dialect.name == "sqlite":
-            # As SQLite writes it: to make a time of each text takes longer than all the rest.
-            columns = (type_coerce(row.captured_at, Text), self._code)
-            return _paged(self._connection, select(*columns).where(*conditions).order_by(*order))
-        bytes_ = func.timestamptz_send(row.captured_at).op("||")(
-            func.int2send(cast(self._code, SmallInteger))
-        )
+            return _paged(self._connection, names, select(*columns).where(*conditions), order)
+        sent = map(_sent, names, columns)
+        bytes_ = functools.reduce(lambda some, more: some.op("||")(more), sent)
         nothing: ColumnElement[Any] = literal_column("''::bytea")
         rows = func.string_agg(bytes_, aggregate_order_by(nothing, *order) if order else nothing)
         found: Any = self._connection.scalar(select(rows).where(*conditions))
-        table = np.frombuffer(found or b"", _ROW)
-        return table["at"].astype(np.int64) + _YEAR_2000, table["code"].astype(np.int16)
+        table = np.frombuffer(found or b"", [(name, _TYPES[name]) for name in names])
+        return [table[name].astype(np.int64) + _YEAR_2000 * (name == "at") for name in names]
+
+
+def _sent(name: str, column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Make the bytes in which PostgreSQL sends a value."""
+    if name == "code":
+        return func.int2send(cast(column, SmallInteger))
+    return func.timestamptz_send(column) if name == "at" else func.int8send(column)
 
 
 def _paged(
-    connection: Connection, statement: Select[*tuple[Any, ...]]
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int16]]:
-    at: list[npt.NDArray[np.int64]] = [np.empty(0, np.int64)]
-    code: list[npt.NDArray[np.int16]] = [np.empty(0, np.int16)]
-    result = connection.execute(statement)
+    connection: Connection,
+    names: tuple[str, ...],
+    statement: Select[*tuple[Any, ...]],
+    order: tuple[ColumnElement[Any], ...],
+) -> list[Numbers]:
+    pages = [[np.empty(0, np.int64)] for _ in names]
+    result = connection.execute(statement.order_by(*order))
     while page := result.cursor.fetchmany(_PAGE):
-        texts, codes = zip(*page, strict=True)
-        at.append(np.array(texts, "datetime64[us]").astype(np.int64))
-        code.append(np.fromiter(codes, np.int16, len(codes)))
+        for place, name in enumerate(names):
+            type_ = "datetime64[us]" if name == "at" else np.int64
+            # Not by `zip(*page)`, which makes as many iterators as there are rows.
+            values = np.array([row[place] for row in page], type_)
+            pages[place].append(values.astype(np.int64))
     result.close()
-    return np.concatenate(at), np.concatenate(code)
+    return [np.concatenate(known) for known in pages]
 
 
-def _told(at: npt.NDArray[np.int64], code: npt.NDArray[np.int16], passed_count: int) -> BeforeAfter:
+def _told(at: Numbers, code: Numbers, passed_count: int) -> BeforeAfter:
     before, after = np.divmod(code, _WIDTH)
     return (
         Frames(at=at, verdict=before, passed_count=passed_count),
