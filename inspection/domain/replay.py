@@ -1,9 +1,10 @@
 """Alerts that rules would have opened over a history: the conditions of rules, without a clock.
 
-A replay gets every inspection of a line in the order of exposure, and takes each as looked at when
-it was exposed. It begins with no alert open and no frame seen. A rule is looked at with every
-frame; the alert worker looks about once a second, so that of a condition that holds for less it may
-see nothing. Silence is left out: alerts of a paused line would be opened as well.
+A replay takes every inspection of a line, in the order of exposure, as looked at when it was
+exposed. It begins with no alert open and no frame seen. A rule is looked at with every frame; the
+alert worker looks about once a second, so that of a condition that holds for less it may see
+nothing. Silence is left out: alerts of a paused line would be opened as well. What is seen here are
+only the frames at which something changes: of the others whoever counts them keeps count.
 
 Only alerts about NG frames follow from verdicts. Scores, cameras, backlogs and frames that could
 not be judged stay what they were whatever the threshold is, and whether a promise would have been
@@ -14,14 +15,12 @@ Times are microseconds since 1970: whole numbers, so that ends of windows are ex
 
 from collections import deque
 from collections.abc import Iterable
-from typing import Final, Protocol
+from typing import Final
 
 from inspection.domain.alert import AlertKind
 from inspection.domain.rule import NgCondition, RateCondition, Rule
 
-#: Kinds of rules whose alerts are replayed …
-REPLAYED: Final = (AlertKind.NG, AlertKind.RATE)
-#: … and why those of the others are not.
+#: Kinds of rules whose alerts are not replayed, and why not.
 LEFT_OUT: Final = {
     AlertKind.TREND: "follows from scores, whatever the threshold",
     AlertKind.UNINSPECTED: "follows from frames without a score",
@@ -31,29 +30,7 @@ LEFT_OUT: Final = {
 }
 
 
-class RuleReplay(Protocol):
-    """The alerts of one rule, as frames go by."""
-
-    #: When each was opened.
-    opened_at: list[int]
-
-    def see(self, at: int, place: int, *, is_ng: bool, is_judged: bool) -> None:
-        """Take the next inspection.
-
-        Args:
-            at: when it was exposed; never before the last one.
-            place: counts up by 1 with each inspection of the line, seen or passed over.
-            is_ng: its verdict is NG.
-            is_judged: its verdict is not pending.
-        """
-        ...
-
-    def end(self, at: int) -> None:
-        """Take the end of the history."""
-        ...
-
-
-def replay_of(rule: Rule) -> RuleReplay | None:
+def replay_of(rule: Rule) -> "RuleReplay | None":
     """Return a replay of a rule; None: its alerts do not follow from verdicts, or it is off."""
     match rule.condition if rule.is_enabled else None:
         case NgCondition() as condition:
@@ -64,12 +41,17 @@ def replay_of(rule: Rule) -> RuleReplay | None:
 
 
 def needs_all(rules: Iterable[Rule]) -> bool:
-    """Say whether a replay of rules must see every inspection, and not the NG ones alone."""
-    return any(
-        rule.is_enabled and (rule.kind is AlertKind.RATE or rule.on_delay_s > 0)
-        for rule in rules
-        if rule.kind in REPLAYED
-    )
+    """Say whether a replay of rules must know every inspection, and not the NG ones alone."""
+    return any(rule.is_enabled and _needs_others(rule) for rule in rules)
+
+
+def _needs_others(rule: Rule) -> bool:
+    match rule.condition:
+        case RateCondition():
+            return True
+        case NgCondition(n=n):
+            return n > 1 or rule.on_delay_s > 0
+    return False
 
 
 class _Alarm:
@@ -105,16 +87,6 @@ class _Alarm:
         """Note since when the condition of the open alert is gone; None: it holds."""
         self._calm_at = at
 
-    @property
-    def is_idle(self) -> bool:
-        """Whether no alert is open, and none is about to be."""
-        return not self.is_open and self._armed_at is None
-
-    @property
-    def is_calm(self) -> bool:
-        """Whether the condition of the open alert is gone."""
-        return self._calm_at is not None
-
     def _open(self, at: int) -> None:
         self.opened_at.append(at)
         self.is_open, self._armed_at, self._calm_at = True, None, None
@@ -125,14 +97,24 @@ class NgReplay:
 
     def __init__(self, rule: Rule, condition: NgCondition) -> None:
         self._alarm = _Alarm(rule)
-        self._condition = condition
         #: Places of the newest NG frames, as many as the condition counts.
         self._places: deque[int] = deque(maxlen=condition.k)
+        self.condition = condition
+        #: Whether the condition must hold for some time, so that its end matters as well.
+        self.is_delayed = rule.on_delay_s > 0
+        #: An open alert resolves when no NG frame joins for so long.
+        self.off_delay = _microseconds(rule.off_delay_s)
+        #: When each alert was opened.
         self.opened_at = self._alarm.opened_at
 
-    def see(self, at: int, place: int, *, is_ng: bool, is_judged: bool) -> None:
-        """Take the next inspection; see `RuleReplay`."""
-        del is_judged
+    def see(self, at: int, place: int, *, is_ng: bool) -> None:
+        """Take an NG frame, or if the rule is delayed one with which the condition ends.
+
+        Args:
+            at: when it was exposed; never before the last one.
+            place: counts up by 1 with each inspection of the line, seen or passed over.
+            is_ng: its verdict is NG.
+        """
         alarm = self._alarm
         opened_count = len(alarm.opened_at)
         alarm.pass_until(at)
@@ -142,12 +124,29 @@ class NgReplay:
             alarm.pass_until(at)
         if is_ng:
             self._places.append(place)
-            if not alarm.is_open and self._condition.holds_at(self._places, place):
+            if not alarm.is_open and self.condition.holds_at(self._places, place):
                 alarm.begin(at)
             if alarm.is_open:
                 alarm.calm(at)
-        elif not self._condition.holds_at(self._places, place):
+        elif not self.condition.holds_at(self._places, place):
             alarm.disarm()
+
+    def see_run(self, begin_at: int, holds_at: int | None, last_at: int) -> None:
+        """Take NG frames of which each follows the one before within `off_delay`.
+
+        The rule is not delayed.
+
+        Args:
+            begin_at: exposure of the first.
+            holds_at: exposure of the first with which the condition holds; None: with none.
+            last_at: exposure of the last.
+        """
+        alarm = self._alarm
+        alarm.pass_until(begin_at)
+        if not alarm.is_open and holds_at is not None:
+            alarm.begin(holds_at)
+        if alarm.is_open:
+            alarm.calm(last_at)
 
     def end(self, at: int) -> None:
         """Take the end of the history."""
@@ -159,35 +158,23 @@ class RateReplay:
 
     def __init__(self, rule: Rule, condition: RateCondition) -> None:
         self._alarm = _Alarm(rule)
-        self._grounds = _Grounds(condition)
-        self._least_count = condition.least_count
-        self._window = _microseconds(condition.window_s)
-        #: Judged frames of the window.
-        self._frames: deque[tuple[int, bool]] = deque()
-        self._ng_count = 0
+        self.condition = condition
+        #: Length of the window.
+        self.window = _microseconds(condition.window_s)
+        #: When each alert was opened.
         self.opened_at = self._alarm.opened_at
 
-    def see(self, at: int, place: int, *, is_ng: bool, is_judged: bool) -> None:
-        """Take the next inspection; see `RuleReplay`."""
-        del place
-        alarm, frames = self._alarm, self._frames
-        if is_judged:
-            frames.append((at, is_ng))
-            self._ng_count += is_ng
-        begin = at - self._window
-        while frames and frames[0][0] <= begin:
-            self._ng_count -= frames.popleft()[1]
-        # Most frames of most lines end here.
-        if alarm.is_idle and self._ng_count < self._least_count:
-            return
+    def see(self, at: int, *, holds: bool) -> None:
+        """Take a frame with which the condition begins to hold, or no longer does."""
+        alarm = self._alarm
         alarm.pass_until(at)
-        if self._grounds.hold(self._ng_count, len(frames)):
+        if holds:
             alarm.calm(None)
             if not alarm.is_open:
                 alarm.begin(at)
             return
         alarm.disarm()
-        if alarm.is_open and not alarm.is_calm:
+        if alarm.is_open:
             alarm.calm(at)
 
     def end(self, at: int) -> None:
@@ -195,7 +182,7 @@ class RateReplay:
         self._alarm.pass_until(at)
 
 
-class _Grounds:
+class RateGrounds:
     """Whether so many of so many are too many, asked again and again.
 
     More NG frames, or fewer frames, are never less of a reason: what is known of one pair of
@@ -225,3 +212,6 @@ class _Grounds:
 
 def _microseconds(seconds: float) -> int:
     return round(seconds * 1_000_000)
+
+
+RuleReplay = NgReplay | RateReplay

@@ -7,48 +7,26 @@ leave; at no time more than one slice is in memory. All of it is of one moment o
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Select,
-    case,
-    func,
-    literal,
-    or_,
-    select,
-    union_all,
-)
+from sqlalchemy import Connection, Select, func, select
 
 from inspection.domain.alert import AlertKind
-from inspection.domain.inspection import Verdict
-from inspection.domain.ledger import Outcome
-from inspection.domain.replay import LEFT_OUT, RuleReplay, needs_all, replay_of
-from inspection.domain.rule import NgCondition, Rule
-from inspection.domain.what_if import PART_VERDICTS, Question
+from inspection.domain.replay import LEFT_OUT, NgReplay, RuleReplay, needs_all, replay_of
+from inspection.domain.rule import Rule
+from inspection.domain.what_if import Question
 from inspection.store.database import Database
 from inspection.store.lines import get_line
-from inspection.store.score_queries import (
-    EPOCH,
-    MICROSECOND,
-    Sources,
-    microseconds,
-    of_sources,
-    sources_of,
-    verdict_anew,
-    within,
-)
-from inspection.store.score_tables import score_sources
-from inspection.store.tables import inspections, ledger
+from inspection.store.replay_frames import FrameReader
+from inspection.store.replay_parts import count_parts
+from inspection.store.rule_replays import NgWatch, RateWatch
+from inspection.store.score_queries import EPOCH, MICROSECOND, Sources, sources_of, within
+from inspection.store.tables import inspections
 
 #: Frames of a slice, about.
-SLICE_LENGTH: Final = 50_000
+SLICE_LENGTH: Final = 500_000
 #: Of the work, what gives the alerts, and not the parts.
-ALERTS_SHARE: Final = 0.6
-
-#: How a verdict is written in what the database answers: NG, pending, or neither.
-_CODES: Final = {Verdict.NG.value: 1, Verdict.PENDING.value: 2}
+ALERTS_SHARE: Final = 0.4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +77,7 @@ def replay(database: Database, question: Question) -> Iterator[Progress | Replay
         watched = _Watched(rules)
         for share in watched.go_through(connection, question, sources):
             yield Progress(share=ALERTS_SHARE * share)
-        parts = _parts(connection, question, sources)
+        parts = count_parts(connection, question, sources)
     yield Replayed(
         parts=parts,
         alerts=tuple(watched.alerts()),
@@ -116,11 +94,9 @@ class _Watched:
             before, after = replay_of(rule), replay_of(rule)
             if before is not None and after is not None:
                 self._replays.append((rule, before, after))
+        self._befores = [_watch_of(before) for _, before, _ in self._replays]
+        self._afters = [_watch_of(after) for _, _, after in self._replays]
         self._takes_all = needs_all(rules)
-        self._takes_places = not self._takes_all and any(
-            isinstance(rule.condition, NgCondition) and rule.condition.n > 1
-            for rule, _, _ in self._replays
-        )
 
     def go_through(
         self, connection: Connection, question: Question, sources: Sources
@@ -128,30 +104,28 @@ class _Watched:
         """See every frame that matters; give how much of the period is done, 0 to 1."""
         if not self._replays:
             return
-        count = connection.scalar(_count(sources, question.from_at, question.to_at)) or 0
+        count = connection.scalar(_count(question, sources)) or 0
         slices = max(1, -(-count // SLICE_LENGTH))
         width = (question.to_at - question.from_at) / slices
-        befores = [before for _, before, _ in self._replays]
-        afters = [after for _, _, after in self._replays]
-        offset = 0
+        reader = FrameReader(connection, question, sources)
+        passed_count = 0
         for number in range(slices):
             from_at = question.from_at + number * width
             to_at = question.to_at if number == slices - 1 else from_at + width
-            statement = self._frames(connection, question, sources).where(within(from_at, to_at))
-            if self._takes_places:
-                statement = _of_ng(statement)
-            for place, (at, code, *given) in enumerate(connection.execute(statement), offset):
-                before, after = divmod(code, 3)
-                here = offset + given[0] if given else place
-                for each in befores:
-                    each.see(at, here, is_ng=before == 1, is_judged=before != 2)  # noqa: PLR2004
-                for each in afters:
-                    each.see(at, here, is_ng=after == 1, is_judged=after != 2)  # noqa: PLR2004
-            offset += self._passed(connection, sources, from_at, to_at)
+            if self._takes_all:
+                before, after = reader.all(from_at, to_at, passed_count)
+                passed_count += len(before.at)
+            else:
+                before, after = reader.ng(from_at, to_at)
+            for watch in self._befores:
+                watch.see(before)
+            for watch in self._afters:
+                watch.see(after)
             yield (number + 1) / slices
         end = (question.to_at - EPOCH) // MICROSECOND
-        for each in (*befores, *afters):
-            each.end(end)
+        for _, *both in self._replays:
+            for replay_ in both:
+                replay_.end(end)
 
     def alerts(self) -> Iterator[RuleAlerts]:
         """Give what each rule would have opened."""
@@ -163,88 +137,12 @@ class _Watched:
                 after_at=tuple(EPOCH + at * MICROSECOND for at in after.opened_at),
             )
 
-    def _passed(
-        self, connection: Connection, sources: Sources, from_at: datetime, to_at: datetime
-    ) -> int:
-        """Return how many inspections of the line a slice has, where places are counted."""
-        if not (self._takes_places or self._takes_all):
-            return 0
-        return connection.scalar(_count(sources, from_at, to_at)) or 0
 
-    def _frames(
-        self, connection: Connection, question: Question, sources: Sources
-    ) -> Select[*tuple[Any, ...]]:
-        row, anew = inspections.c, verdict_anew(question, sources)
-        code = 3 * _code(row.verdict) + _code(anew)
-        order = (row.captured_at, row.ledger_id)
-        statement = select(microseconds(connection).label("at"), code.label("code"))
-        if not (self._takes_all or self._takes_places):
-            return statement.where(_is_ng(question, sources)).order_by(*order)
-        statement = statement.where(row.line_id == sources.line_id)
-        if self._takes_places:
-            place = func.row_number().over(order_by=order)
-            return statement.add_columns(place.label("place"))
-        return statement.order_by(*order)
+def _watch_of(replay_: RuleReplay) -> NgWatch | RateWatch:
+    return NgWatch(replay_) if isinstance(replay_, NgReplay) else RateWatch(replay_)
 
 
-def _is_ng(question: Question, sources: Sources) -> ColumnElement[bool]:
-    """Make the condition that an inspection is NG, or would be, as the index of scores has it."""
-    row, value = inspections.c, question.limit.value
-    of_line = select(score_sources.c.id).where(score_sources.c.line_id == sources.line_id)
-    is_ng = row.source_id.in_(of_line) & (row.verdict == Verdict.NG.value)
-    if value is None:
-        return is_ng
-    others = (Verdict.OK.value, Verdict.PENDING.value)
-    return or_(is_ng, of_sources(sources.judged) & row.verdict.in_(others) & (row.score > value))
-
-
-def _of_ng(frames: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
-    row = frames.subquery().c
-    # 1 is NG: 3 to 5 are NG before, 1, 4 and 7 after.
-    return (
-        select(row.at, row.code, row.place).where(row.code.in_((1, 3, 4, 5, 7))).order_by("place")
-    )
-
-
-def _count(sources: Sources, from_at: datetime, to_at: datetime) -> Select[int]:
+def _count(question: Question, sources: Sources) -> Select[int]:
     of_line = inspections.c.line_id == sources.line_id
-    return select(func.count()).select_from(inspections).where(of_line, within(from_at, to_at))
-
-
-def _code(verdict: ColumnElement[Any]) -> ColumnElement[int]:
-    return case(_CODES, value=verdict, else_=0)
-
-
-def _parts(
-    connection: Connection, question: Question, sources: Sources
-) -> dict[tuple[str, str], int]:
-    """Count the parts of a line by their verdicts; without a serial number a frame is a part."""
-    row, anew = inspections.c, verdict_anew(question, sources)
-    ranks = {verdict: rank for rank, verdict in enumerate(PART_VERDICTS)}
-    inspected = select(
-        row.part_serial.label("serial"),
-        case(ranks, value=row.verdict).label("before"),
-        case(ranks, value=anew).label("after"),
-    ).where(row.line_id == sources.line_id, within(question.from_at, question.to_at))
-    rank = literal(ranks["uninspected"])
-    uninspected = select(
-        ledger.c.part_serial.label("serial"), rank.label("before"), rank.label("after")
-    ).where(
-        ledger.c.line_id == sources.line_id,
-        # As the index says it.
-        ledger.c.outcome != Outcome.INSPECTED.value,
-        ledger.c.outcome == Outcome.UNINSPECTED.value,
-        ledger.c.captured_at >= question.from_at,
-        ledger.c.captured_at < question.to_at,
-    )
-    frame = union_all(inspected, uninspected).subquery().c
-    worst = (
-        select(func.max(frame.before).label("before"), func.max(frame.after).label("after"))
-        .where(frame.serial.is_not(None))
-        .group_by(frame.serial)
-    )
-    single = select(frame.before, frame.after).where(frame.serial.is_(None))
-    part = union_all(worst, single).subquery().c
-    statement = select(part.before, part.after, func.count().label("total"))
-    rows = connection.execute(statement.group_by(part.before, part.after))
-    return {(PART_VERDICTS[row.before], PART_VERDICTS[row.after]): row.total for row in rows}
+    in_period = within(question.from_at, question.to_at)
+    return select(func.count()).select_from(inspections).where(of_line, in_period)

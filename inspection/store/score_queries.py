@@ -1,15 +1,15 @@
 """Questions to inspections that both databases understand: times as numbers, verdicts anew."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Connection,
-    String,
+    Integer,
     case,
     cast,
     extract,
@@ -34,6 +34,8 @@ class Sources:
     """Sources of scores that a scope covers, by what a limit would have made of their frames."""
 
     line_id: int
+    #: Whether the scope is all of the line.
+    is_all: bool
     #: Compared with the limit.
     judged: frozenset[int]
     #: Pending: the limit is for other scores, or for none.
@@ -90,20 +92,36 @@ def sources_of(connection: Connection, question: Question) -> Sources:
         kind = "judged" if is_judge else "pending"
         found[kind if question.has_say(decided_by) else "untouched"].add(row.id)
     groups = {name: frozenset(ids) for name, ids in found.items()}
-    return Sources(line_id=place["line_id"], **groups)
+    is_all = all(place[name] is None for name in ("station_id", "camera_id", "product"))
+    return Sources(line_id=place["line_id"], is_all=is_all, **groups)
 
 
-def verdict_anew(question: Question, sources: Sources) -> ColumnElement[str]:
-    """Make the verdict an inspection would have had."""
+def judged_anew(
+    question: Question,
+    sources: Sources,
+    codes: Mapping[Verdict, int],
+    before: ColumnElement[int],
+) -> ColumnElement[int]:
+    """Make the code of the verdict an inspection of the line would have had.
+
+    Args:
+        question: what is asked.
+        sources: of its scope.
+        codes: of verdicts.
+        before: code of the verdict that it has.
+    """
     row, value = inspections.c, question.limit.value
-    ways: list[tuple[ColumnElement[bool], Any]] = []
-    if sources.judged and value is not None:
-        of_judged = row.source_id.in_(sorted(sources.judged))
-        ways.append((of_judged & (row.score > value), _text(Verdict.NG)))
-        ways.append((of_judged, _text(Verdict.OK)))
-    if sources.pending:
-        ways.append((row.source_id.in_(sorted(sources.pending)), _text(Verdict.PENDING)))
-    return case(*ways, else_=row.verdict) if ways else row.verdict
+    is_ng = (row.score > (0.0 if value is None else value), codes[Verdict.NG])
+    ways: list[tuple[frozenset[int], ColumnElement[int]]] = [
+        (sources.judged, case(is_ng, else_=codes[Verdict.OK])),
+        (sources.pending, literal(codes[Verdict.PENDING], Integer)),
+    ]
+    ways = [(ids, code) for ids, code in ways if ids]
+    if sources.is_all and ways and not sources.untouched:
+        # What is left is of these: nobody need look whether it is.
+        before = ways.pop()[1]
+    anew = [(of_sources(ids), code) for ids, code in ways]
+    return case(*anew, else_=before) if anew else before
 
 
 def within(from_at: datetime, to_at: datetime) -> ColumnElement[bool]:
@@ -117,23 +135,9 @@ def of_sources(ids: Collection[int]) -> ColumnElement[bool]:
     return inspections.c.source_id.in_(sorted(ids))
 
 
-def microseconds(connection: Connection) -> ColumnElement[int]:
-    """Make the exposure of an inspection in microseconds since 1970."""
-    at = inspections.c.captured_at
-    if connection.dialect.name != "sqlite":
-        return cast(extract("epoch", at) * 1_000_000, BigInteger)
-    # SQLite has the text `2026-03-02 12:00:00.123456`.
-    fraction = cast(func.substr(cast(at, String), 21, 6), BigInteger)
-    return cast(func.strftime("%s", at), BigInteger) * 1_000_000 + fraction
-
-
 def period_of(connection: Connection, width_s: int) -> ColumnElement[int]:
     """Make the hours or days since 1970 of an inspection's exposure."""
     at = inspections.c.captured_at
     if connection.dialect.name != "sqlite":
         return cast(func.floor(extract("epoch", at) / width_s), BigInteger)
     return cast(func.floor(cast(func.strftime("%s", at), BigInteger) / width_s), BigInteger)
-
-
-def _text(verdict: Verdict) -> ColumnElement[str]:
-    return literal(verdict.value, String(16))

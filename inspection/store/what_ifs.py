@@ -28,6 +28,7 @@ from sqlalchemy import (
 from inspection.domain.histogram import HIGHEST, LOWEST, bin_of, first_of
 from inspection.domain.inspection import Verdict
 from inspection.domain.what_if import Answer, Move, Question, Tally, spans_of
+from inspection.store.engine import expect_short_answers
 from inspection.store.score_queries import EPOCH, of_sources, period_of, sources_of, within
 from inspection.store.score_tables import daily_scores, hourly_scores
 from inspection.store.tables import inspections
@@ -69,6 +70,7 @@ def ask(connection: Connection, question: Question) -> Answer:
         NotFoundError: there is no such line, station or camera.
         ConfigurationError: the product has no name.
     """
+    expect_short_answers(connection)
     sources = sources_of(connection, question)
     is_long = question.to_at - question.from_at > HOURLY_LIMIT
     asked = _Asked(connection, question, sources.line_id, _DAY_S if is_long else _HOUR_S)
