@@ -24,6 +24,10 @@ _WEEK: Final = timedelta(days=7)
 MAPS_INLINE: Final = "toast_tuple_target = 8160"
 #: Number of PostgreSQL's advisory lock that is held while partitions are made.
 _MAKING: Final = 0x1259_EC72
+#: Locks that a question about no particular time takes for each week: tables and their indexes.
+_LOCKS_PER_WEEK: Final = 18
+#: So many such questions at once have to find room.
+_QUESTIONS: Final = 32
 #: Partitions that are there; their names are how they are known.
 _PRESENT: Final = text(
     "SELECT child.relname FROM pg_inherits JOIN pg_class child ON child.oid = inhrelid"
@@ -104,6 +108,22 @@ def present(connection: Connection) -> list[Week]:
     return sorted(
         Week(begins_at=datetime.strptime(day, "%Y%m%d").replace(tzinfo=UTC)) for day in days
     )
+
+
+def locks_wanted(connection: Connection) -> int | None:
+    """Return what `max_locks_per_transaction` has to be for the weeks there are; None: it is.
+
+    A question about no particular time locks every partition and index. Beyond the room that
+    PostgreSQL has for locks it fails with "out of shared memory".
+    """
+    if connection.dialect.name == "sqlite":
+        return None
+    names = ("max_connections", "max_prepared_transactions", "max_locks_per_transaction")
+    connections, prepared, each = (
+        int(connection.exec_driver_sql(f"SHOW {name}").scalar_one()) for name in names
+    )
+    wanted = -(-len(present(connection)) * _LOCKS_PER_WEEK * _QUESTIONS // (connections + prepared))
+    return wanted if wanted > each else None
 
 
 def drop_empty(connection: Connection, week: Week) -> bool:

@@ -13,6 +13,7 @@ from inspection.domain.frame import moment
 from inspection.errors import ConfigurationError, InspectionError, UnavailableError
 from inspection.settings import Settings
 from inspection.settings.preparation import prepare_data_dir
+from inspection.store import partitions
 from inspection.store.audit_state import audit_state
 from inspection.store.heartbeats import list_heartbeats
 from inspection.stream.connection import translated
@@ -60,8 +61,13 @@ def stream_server(settings: Settings) -> str:
 def database(settings: Settings) -> str:
     """See that the database answers, has this program's tables, and can be written."""
     with context.opened_database(settings) as opened:
-        with opened.write():
-            pass
+        with opened.write() as connection:
+            wanted = partitions.locks_wanted(connection)
+        if wanted is not None:
+            raise ConfigurationError(
+                "PostgreSQL has too little room for the locks of so many weeks: set "
+                f"max_locks_per_transaction = {wanted} or more, and start it again"
+            )
         return f"{opened.address}, schema {opened.revision()}"
 
 

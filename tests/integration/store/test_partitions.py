@@ -149,6 +149,23 @@ def test_inspectors_that_need_the_same_new_week_at_once_all_record(plant: Databa
     assert weeks(plant) == [Week.of(NOON + 5 * WEEK).begins_at]
 
 
+def test_room_for_the_locks_of_many_weeks_is_asked_for_before_it_is_missing(
+    plant: Database,
+) -> None:
+    with plant.write() as connection:
+        few = partitions.locks_wanted(connection)
+        room = int(connection.exec_driver_sql("SHOW max_locks_per_transaction").scalar_one())
+        connections = int(connection.exec_driver_sql("SHOW max_connections").scalar_one())
+        count = room * connections // (18 * 32) + 1
+        partitions.ensure(connection, [NOON + number * WEEK for number in range(count)])
+
+        many = partitions.locks_wanted(connection)
+
+    assert few is None
+    assert many is not None
+    assert many > room
+
+
 def test_frame_is_recorded_while_another_transaction_makes_partitions(plant: Database) -> None:
     record(plant, frame(1))
     with plant.write() as connection:
