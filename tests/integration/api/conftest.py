@@ -56,7 +56,7 @@ def site_database(sqlite_url: str) -> Iterator[Database]:
         with database.write() as connection:
             lines.create_missing(connection, site, at=NOON, by="test")
             thresholds.set_threshold(
-                connection, factories.scope(), 0.5, at=NOON, by="test", reason="first"
+                connection, factories.scope(), 0.5, at=NOON, by="test", reason="first", lead_s=0
             )
         yield database
 
