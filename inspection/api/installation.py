@@ -73,6 +73,8 @@ class Installation:
     uploads: Semaphore = field(default_factory=lambda: Semaphore(UPLOADS))
     #: Heatmaps are drawn in turn: one of 4096 px takes 560 MB.
     drawings: Turns = field(default_factory=lambda: Turns(at_once=2, waiting=14))
+    #: Replays read every frame of a period.
+    replays: Turns = field(default_factory=lambda: Turns(at_once=2, waiting=6))
 
     def __post_init__(self) -> None:
         """Make what all requests share."""

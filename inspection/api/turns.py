@@ -15,8 +15,8 @@ class Turns:
         self._turns = BoundedSemaphore(at_once)
 
     @contextmanager
-    def turn(self) -> Iterator[None]:
-        """Work in turn.
+    def place(self) -> Iterator[None]:
+        """Hold a place, without working yet.
 
         Raises:
             UnavailableError: enough are waiting already.
@@ -24,7 +24,16 @@ class Turns:
         if not self._places.acquire(blocking=False):
             raise UnavailableError("too many ask for the same at this moment; try again later")
         try:
-            with self._turns:
-                yield
+            yield
         finally:
             self._places.release()
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Work in turn.
+
+        Raises:
+            UnavailableError: enough are waiting already.
+        """
+        with self.place(), self._turns:
+            yield

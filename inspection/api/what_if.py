@@ -252,16 +252,17 @@ def replay(given: Given, _caller: _Reader, asked: Annotated[Asked, Query()]) -> 
 
 def _steps(given: Installation, question: Question) -> Generator[str, None, None]:
     try:
-        for step in replays.replay(given.database, question):
-            match step:
-                case Progress():
-                    yield _event("progress", _ShareView(share=step.share))
-                case Replayed():
-                    yield _event("result", ReplayView.model_validate(replay_of(step)))
+        with given.replays.turn():
+            for step in replays.replay(given.database, question):
+                match step:
+                    case Progress():
+                        yield _event("progress", _ShareView(share=step.share))
+                    case Replayed():
+                        yield _event("result", ReplayView.model_validate(replay_of(step)))
     except UnavailableError as error:
         logger().warning("replay_unavailable", line=question.scope.line, why=str(error))
         status = HTTPStatus.SERVICE_UNAVAILABLE
-        detail = "a server that this needs does not answer"
+        detail = "a server that this needs does not answer, or too many ask; try again later"
         yield _event("problem", Problem(title=status.phrase, status=status, detail=detail))
 
 

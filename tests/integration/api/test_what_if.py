@@ -1,12 +1,14 @@
 """What-if questions through the interface: frames at once, a replay as a stream, then applied."""
 
 import json
+from contextlib import ExitStack
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 
+from inspection.api.installation import Installation
 from inspection.domain.access import Role
 from inspection.domain.inspection import Verdict
 from inspection.store import ledger, replays, thresholds
@@ -88,6 +90,21 @@ def test_replay_tells_how_far_it_is_and_ends_with_parts_and_alerts(
     assert result["parts"]["flips"] == {"NG_to_OK": 2}
     assert result["alerts"] == [{"rule": "ng", "kind": "ng", "now": 4, "then": 0}]
     assert set(result["left_out"]) == {"uninspected", "drift", "camera", "backlog"}
+
+
+def test_replay_ends_with_a_problem_while_enough_others_are_replayed(
+    engineer: TestClient, installation: Installation
+) -> None:
+    with ExitStack() as stack:
+        for _ in range(8):
+            stack.enter_context(installation.replays.place())
+
+        answer = engineer.get(f"{PATH}/replay", params={"line": "line-1", "value": 0.95})
+
+    ((name, problem),) = events(answer.text)
+    assert (name, problem["status"]) == ("problem", 503)
+    replayed = engineer.get(f"{PATH}/replay", params={"line": "line-1", "value": 0.95})
+    assert events(replayed.text)[-1][0] == "result"
 
 
 def test_answer_is_applied_unless_somebody_was_faster(engineer: TestClient) -> None:
