@@ -2,8 +2,10 @@
 # runs every check. Both do all the set-up; set-up speaks on stderr.
 
 PYTEST := .venv/bin/python -m pytest
-# Every worker starts servers of its own; what runs whole lines needs the machine for itself.
-PARALLEL := --numprocesses auto --maxprocesses 4 --dist worksteal
+# Every worker starts servers of its own and often waits for them: one more than there are cores.
+# What runs whole lines needs the machine for itself.
+CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
+PARALLEL := --numprocesses $(shell echo $$(($(CORES) + 1))) --maxprocesses 4 --dist worksteal
 
 .PHONY: help demo test lint bench chaos fuzz fuzz-api clean python system
 
